@@ -1,0 +1,1 @@
+"""Souk: an admin-first commerce back end."""

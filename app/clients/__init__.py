@@ -1,0 +1,1 @@
+"""The outside world: each module here is the only one that imports its library."""

@@ -1,0 +1,150 @@
+"""What happens to every request, in one plain ASGI middleware: id, limits, caller, errors, headers.
+
+Inside it everything may raise; here each error becomes a problem answer, and what nobody foresaw is logged and says
+no more than its request id.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.auth import authenticate
+from app.clients.valkey import Counters, seconds_left
+from app.db import as_app_error
+from app.errors import BY_STATUS, PROBLEM_JSON, AppError, BadRequest, InternalError, PayloadTooLarge, RateLimited
+from app.kit.access import NOBODY, Actor
+from app.kit.audit import REQUEST, RequestFacts
+from app.kit.schemas import as_validation_error
+from app.kit.table import new_id
+
+log = logging.getLogger("souk")
+MAX_BODY = 1024 * 1024
+SIGNED_IN, ANONYMOUS, MINUTE = 600, 300, 60
+GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+]
+STRICT = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+def limited(receive: Receive, scope: Scope) -> Receive:
+    """A `receive` that counts: more than MAX_BODY bytes is PayloadTooLarge, however they come."""
+    if header(scope, b"content-length").isdigit() and int(header(scope, b"content-length")) > MAX_BODY:
+        raise PayloadTooLarge(f"At most {MAX_BODY} bytes.")
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY:
+            raise PayloadTooLarge(f"At most {MAX_BODY} bytes.")
+        return message
+
+    return counted
+
+
+def to_app_error(error: BaseException) -> AppError:
+    """Any exception as an answer."""
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, RequestValidationError):
+        if any(part["type"] == "json_invalid" for part in error.errors()):
+            return BadRequest("The body is not valid JSON.")
+        return as_validation_error(error.errors(), error.body)
+    if isinstance(error, HTTPException):
+        kind = BY_STATUS.get(error.status_code, InternalError if error.status_code >= 500 else BadRequest)
+        return kind(headers=dict(error.headers or {}))
+    if known := as_app_error(error):
+        return known
+    log.exception("unforeseen error", exc_info=error)
+    return InternalError()
+
+
+class Edge:
+    """The outermost middleware. `open_paths` answer without caller, limits or rate: health and static files."""
+
+    def __init__(self, app: ASGIApp, counters: Callable[[], Counters | None], https: bool) -> None:
+        self.app = app
+        self.counters = counters
+        self.headers = [*SECURITY, *([HTTPS_ONLY] if https else [])]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        given = header(scope, b"x-request-id")
+        request_id = given if GIVEN_ID.fullmatch(given) else new_id().hex.encode()
+        ip = scope["client"][0] if scope.get("client") else ""
+        REQUEST.set(RequestFacts(request_id.decode(), ip))
+        extra = [(b"x-request-id", request_id), *self.headers]
+        started = False
+
+        async def with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                names = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in names)]
+                if b"content-security-policy" not in names:
+                    message["headers"].append(STRICT)
+            await send(message)
+
+        try:
+            if scope["path"].startswith("/api/"):
+                await self.admit(scope, ip, extra)
+            await self.app(scope, limited(receive, scope), with_headers)
+        except Exception as error:
+            if started:
+                raise
+            await self.refuse(to_app_error(error), request_id.decode(), with_headers)
+
+    async def admit(self, scope: Scope, ip: str, extra: list[tuple[bytes, bytes]]) -> None:
+        """Find out who calls, and whether too often."""
+        scheme, _, token = header(scope, b"authorization").partition(b" ")
+        counters = self.counters()
+        if counters and not token:
+            self.count(counters, f"ip:{ip}", ANONYMOUS, extra)
+        actor: Actor = NOBODY
+        if token and scheme.lower() == b"bearer":
+            try:
+                actor = await authenticate(scope["app"].state.database, token.decode("latin-1").strip())
+            except AppError:
+                if counters:
+                    self.count(counters, f"ip:{ip}", ANONYMOUS, extra)
+                raise
+            if counters:
+                self.count(counters, f"user:{actor.id}", SIGNED_IN, extra)
+        scope["actor"] = actor
+
+    def count(self, counters: Counters, name: str, most: int, extra: list[tuple[bytes, bytes]]) -> None:
+        used, reset = counters.tick(name, MINUTE), seconds_left(MINUTE)
+        values = {"limit": most, "remaining": max(0, most - used), "reset": reset}
+        extra += [(f"ratelimit-{key}".encode(), str(value).encode()) for key, value in values.items()]
+        if used > most:
+            raise RateLimited(f"At most {most} requests a minute.", headers={"Retry-After": str(reset)})
+
+    async def refuse(self, error: AppError, request_id: str, send: Send) -> None:
+        body = error.problem(request_id)
+        headers = {"content-type": PROBLEM_JSON, "content-length": str(len(body)), "cache-control": "no-store", **error.headers}
+        pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": error.status, "headers": pairs})
+        await send({"type": "http.response.body", "body": body})
+
+
+async def raise_again(request: Any, error: Exception) -> Any:
+    """Handler for the framework's own errors: Edge answers them like all others."""
+    raise error

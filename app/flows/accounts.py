@@ -1,0 +1,376 @@
+"""One's own account: registering, signing in and out, profile, passwords, verification."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.security import OAuth2PasswordRequestForm
+from pydantic import AfterValidator, ConfigDict, Field
+from sqlalchemy import String, bindparam, delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import auth
+from app.clients.valkey import Counters, seconds_left
+from app.db import Database, Session, Statement
+from app.errors import AlreadyExists, InvalidCredentials, RateLimited, ValidationError
+from app.kit import audit, changes, reading
+from app.kit.access import Actor, Role
+from app.kit.audit import REQUEST
+from app.kit.router import PREFIX, SignedIn, example_of, json_response, problems
+from app.kit.schemas import Data, Input, Output, given, read_schema, update_schema
+from app.kit.table import Email, Line, Phone, Title, no_nul, now
+from app.resources.emails import mail
+from app.resources.sessions import RevokedToken
+from app.resources.users import EXAMPLE, User, profiles
+from app.settings import get_settings
+
+router = APIRouter(prefix=PREFIX, tags=["Accounts"])
+FIVE_MINUTES, HOUR = 300, 3600
+WRONG_BY_ACCOUNT, WRONG_BY_ADDRESS, REGISTRATIONS, MAILS = 10, 50, 50, 5
+Password = Annotated[str, Field(min_length=8, max_length=256), AfterValidator(no_nul)]
+Typed = Annotated[str, Field(max_length=1024), AfterValidator(no_nul)]
+"""A password or token as it was typed: compared, never stored."""
+Profile = read_schema(profiles)
+ProfileUpdate = update_schema(profiles)
+PROFILE: dict[str, Any] = {"model": Data[Profile], **example_of(profiles)}  # type: ignore[valid-type]
+
+
+class EmailTaken(AlreadyExists):
+    """There is an account with this e-mail already."""
+
+
+class Registration(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"email": "amina@example.com", "password": "olive-tree-42", "full_name": "Amina Benali", "phone": "+213 550 12 34 56"}]
+        }
+    )
+
+    email: Email
+    password: Password
+    full_name: Title
+    phone: Phone | None = None
+    country: Line | None = None
+
+
+class Credentials(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "amina@example.com", "password": "olive-tree-42"}]})
+
+    email: Typed
+    password: Typed
+
+
+class PasswordChange(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"current_password": "olive-tree-42", "new_password": "lemon-tree-43"}]})
+
+    current_password: Typed
+    new_password: Password
+
+
+class EmailOnly(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "amina@example.com"}]})
+
+    email: Email
+
+
+class PasswordReset(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "eyJhbGciOi…", "password": "lemon-tree-43"}]})
+
+    token: Typed
+    password: Password
+
+
+class Verification(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "eyJhbGciOi…"}]})
+
+    token: Typed
+
+
+class SignedInToken(Output):
+    access_token: str
+    token_type: str = "bearer"  # noqa: S105
+    expires_in: int = Field(description="Seconds until the token expires.")
+    user: Profile  # type: ignore[valid-type]
+
+
+class BareToken(Output):
+    access_token: str
+    token_type: str = "bearer"  # noqa: S105
+    expires_in: int
+
+
+TOKEN_EXAMPLE = {"access_token": "eyJhbGciOi…", "token_type": "bearer", "expires_in": 604800}
+TOKEN: dict[str, Any] = {
+    "model": Data[SignedInToken],
+    "content": {"application/json": {"example": {"data": {**TOKEN_EXAMPLE, "user": EXAMPLE}}}},
+}
+ACCOUNT = Statement(
+    select(User.id, User.role, User.token_version, User.hashed_password).where(  # type: ignore[call-overload]
+        func.lower(User.email) == func.lower(bindparam("email", type_=String())), User.is_active
+    )
+)
+
+
+# -- limits
+
+
+async def throttle(request: Request, name: str, most: int, window: int) -> None:
+    """Count one; RateLimited when there were too many in this window."""
+    counters: Counters | None = request.app.state.counters
+    if counters and await counters.hit(name, window) > most:
+        raise RateLimited(headers={"Retry-After": str(seconds_left(window))})
+
+
+@asynccontextmanager
+async def guessing(request: Request, email: str) -> AsyncIterator[None]:
+    """Around the check of a password: wrong ones are counted, too many make even the right one wait.
+
+    It holds the hashing semaphore, so that parallel guesses cannot overtake the count.
+    """
+    ip, counters = REQUEST.get().ip, request.app.state.counters
+    limits = {f"login:{email.lower()}:{ip}": WRONG_BY_ACCOUNT, f"login:{ip}": WRONG_BY_ADDRESS}
+    async with auth.hashing:
+        for name, most in limits.items() if counters else ():
+            if await counters.seen(name, FIVE_MINUTES) >= most:
+                raise RateLimited("Too many wrong passwords.", headers={"Retry-After": str(seconds_left(FIVE_MINUTES))})
+        try:
+            yield
+        except (InvalidCredentials, ValidationError):
+            for name in limits if counters else ():
+                await counters.hit(name, FIVE_MINUTES)
+            raise
+
+
+def database_of(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+# -- signing up, in and out
+
+
+@router.post("/auth/register", status_code=201, operation_id="register", response_model=None, responses={201: PROFILE, **problems(409, 422)})  # type: ignore[dict-item]
+async def register(request: Request, body: Registration) -> Response:
+    """Create an account
+
+    It is a CUSTOMER's; a mail with a link to verify the address is on its way.
+    """
+    auth.check_password(body.password, "/password", body.email, body.full_name)
+    await throttle(request, f"register:{REQUEST.get().ip}", REGISTRATIONS, FIVE_MINUTES)
+    hashed = await auth.hash_password(body.password)
+    async with database_of(request).transaction() as session:
+        if await account(session, body.email):
+            raise taken()
+        user = User(**body.model_dump(exclude={"password"}), hashed_password=hashed)
+        actor = Actor(user.id, user.role)
+        session.add(user)
+        session.add(audit.entry(actor, "registered", user, audit.new_values(user), changes.secrets_of(user)))
+        session.add(mail(user.email, "welcome", name=user.full_name, link=link(user, "verify")))
+        await flush_unless_taken(session)
+        return json_response(await reading.one(session, profiles, actor, user.id), 201)
+
+
+async def flush_unless_taken(session: AsyncSession) -> None:
+    try:
+        await session.flush()
+    except IntegrityError:
+        raise taken() from None
+
+
+def taken() -> EmailTaken:
+    return EmailTaken(errors=[{"pointer": "/email", "code": "taken", "message": "There is an account with this e-mail already."}])
+
+
+async def account(session: AsyncSession, email: str) -> User | None:
+    """The account with this e-mail, in any spelling; active or not."""
+    return await session.scalar(select(User).where(func.lower(User.email) == email.lower()))
+
+
+async def sign_in(request: Request, email: str, password: str) -> tuple[Actor, str]:
+    """The caller and a fresh token. Wrong password and unknown e-mail look and take the same."""
+    async with guessing(request, email):
+        rows = await database_of(request).read(ACCOUNT, email=email)
+        user_id, role, version, hashed = rows[0] if rows else (None, None, 0, None)
+        if not await auth.password_matches(password, hashed) or not isinstance(user_id, UUID):
+            raise InvalidCredentials()
+    return Actor(user_id, Role(role)), auth.make_token(user_id, version)
+
+
+def lifetime() -> int:
+    return int(get_settings().jwt_expiration.total_seconds())
+
+
+async def token_response(source: Database | AsyncSession, actor: Actor, token: str) -> Response:
+    assert actor.id
+    profile = await reading.one(source, profiles, actor, actor.id)
+    head = json.dumps({"access_token": token, "token_type": "bearer", "expires_in": lifetime()})[:-1]
+    return json_response(b'{"data":' + head.encode() + b',"user":' + profile.removeprefix(b'{"data":') + b"}")
+
+
+@router.post("/auth/login", operation_id="login", response_model=None, responses={200: TOKEN, **problems(401, 422)})  # type: ignore[dict-item]
+async def login(request: Request, body: Credentials) -> Response:
+    """Sign in
+
+    Send the token as `Authorization: Bearer …`. Ten wrong passwords for an account from one address block it there
+    for up to five minutes.
+    """
+    actor, token = await sign_in(request, body.email, body.password)
+    return await token_response(database_of(request), actor, token)
+
+
+@router.post("/auth/token", operation_id="token", response_model=None, responses={200: {"model": BareToken}, **problems(401, 422)})
+async def token(request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> dict[str, Any]:
+    """Sign in by form
+
+    The OAuth2 password form that Swagger's Authorize button sends: `username` is the e-mail.
+    """
+    checked = Credentials.model_validate({"email": form.username, "password": form.password})
+    _, bearer = await sign_in(request, checked.email, checked.password)
+    return {"access_token": bearer, "token_type": "bearer", "expires_in": lifetime()}
+
+
+@router.post("/auth/logout", status_code=204, operation_id="logout", responses=problems(401))
+async def logout(session: Session, actor: SignedIn) -> None:
+    """Sign out
+
+    This token is dead at once; others of the account live on.
+    """
+    _, _, expires = auth.verified_claims(actor.token, auth.signing_key())
+    await session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now() - timedelta(days=1)))  # type: ignore[arg-type]
+    session.add(RevokedToken(token_hash=auth.token_hash(actor.token), expires_at=expires))
+
+
+# -- profile
+
+
+async def read_profile(request: Request, actor: SignedIn) -> Response:
+    """Your account"""
+    assert actor.id
+    return json_response(await reading.one(database_of(request), profiles, actor, actor.id))
+
+
+for path, name in {"/auth/me": "getMe", "/users/me": "getUser"}.items():
+    router.get(path, operation_id=name, name=name, response_model=None, responses={200: PROFILE, **problems(401)})(read_profile)  # type: ignore[dict-item]
+
+
+@router.patch("/auth/me", operation_id="updateMe", response_model=None, responses={200: PROFILE, **problems(401, 412, 422)})  # type: ignore[dict-item]
+async def update_profile(
+    session: Session, actor: SignedIn, body: ProfileUpdate, if_match: Annotated[str | None, Header()] = None  # type: ignore[valid-type]
+) -> Response:
+    """Change your name, phone or country"""
+    assert actor.id
+    await changes.update(session, profiles, actor, actor.id, given(body), if_match)
+    return json_response(await reading.one(session, profiles, actor, actor.id))
+
+
+# -- passwords and verification
+
+
+async def set_password(session: AsyncSession, user: User, hashed: str) -> None:
+    """A new password ends every token of the account; the owner is told."""
+    user.hashed_password = hashed
+    user.token_version += 1
+    user.updated_at = now()
+    session.add(audit.entry(Actor(user.id, user.role), "changed password", user, {"hashed_password": [None, None]}, ("hashed_password",)))
+    session.add(mail(user.email, "password_changed", name=user.full_name))
+    await session.flush()
+
+
+def link(user: User, purpose: str) -> str:
+    page = {"reset": "reset-password", "verify": "verify"}[purpose]
+    return f"{get_settings().frontend_url.rstrip('/')}/{page}?token={auth.mailed_token(user, purpose)}"
+
+
+@router.post("/auth/change-password", operation_id="changePassword", response_model=None, responses={200: TOKEN, **problems(401, 422)})  # type: ignore[dict-item]
+async def change_password(request: Request, actor: SignedIn, body: PasswordChange) -> Response:
+    """Change your password
+
+    Every token of the account dies; the answer holds a new one.
+    """
+    auth.check_password(body.new_password, "/new_password")
+    database = database_of(request)
+    async with database.transaction() as session:
+        known = (await session.get_one(User, actor.id)).hashed_password
+    async with guessing(request, str(actor.id)):
+        if not await auth.password_matches(body.current_password, known):
+            raise ValidationError.of("/current_password", "wrong_password", "This is not your present password.")
+    hashed = await auth.hash_password(body.new_password)
+    async with database.transaction() as session:
+        user = await session.get_one(User, actor.id, with_for_update=True)
+        if user.hashed_password != known:
+            raise InvalidCredentials("The password was changed meanwhile.")
+        await set_password(session, user, hashed)
+        return await token_response(session, actor, auth.make_token(user.id, user.token_version))
+
+
+SENT = {"data": {"message": "If there is such an account, a mail is on its way."}}
+ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"content": {"application/json": {"example": SENT}}}}
+
+
+async def mail_link(request: Request, session: AsyncSession, email: str, purpose: str, template: str) -> None:
+    """Enqueue a link for the account, if there is one and it did not ask too often. Nobody learns which."""
+    counters: Counters | None = request.app.state.counters
+    often = counters and await counters.hit(f"mail:{email.lower()}", HOUR) > MAILS
+    user = await account(session, email)
+    if user and user.is_active and not often and not (purpose == "verify" and user.is_verified):
+        session.add(mail(user.email, template, name=user.full_name, link=link(user, purpose)))
+
+
+@router.post("/auth/forgot-password", status_code=202, operation_id="forgotPassword", responses={**ACCEPTED, **problems(422)})
+async def forgot_password(request: Request, session: Session, body: EmailOnly) -> dict[str, Any]:
+    """Ask for a link to set a new password
+
+    The answer is the same whether or not the account exists. The link works once, for an hour.
+    """
+    await mail_link(request, session, body.email, "reset", "reset_password")
+    return SENT
+
+
+@router.post("/auth/request-verify", status_code=202, operation_id="requestVerify", responses={**ACCEPTED, **problems(422)})
+async def request_verify(request: Request, session: Session, body: EmailOnly) -> dict[str, Any]:
+    """Ask for a link to verify the e-mail address
+
+    The answer is the same whether or not the account exists. The link works once, for three days.
+    """
+    await mail_link(request, session, body.email, "verify", "verify_email")
+    return SENT
+
+
+async def holder(session: AsyncSession, token: str, purpose: str) -> User:
+    """The account a mailed token was made for, locked. Raises ValidationError when it was used."""
+    claims = auth.mailed_claims(token, purpose)
+    user = await session.get(User, claims["sub"], with_for_update=True)
+    if user is None or not user.is_active or auth.fingerprint(user) != claims["print"]:
+        raise auth.bad_link()
+    return user
+
+
+@router.post("/auth/reset-password", status_code=204, operation_id="resetPassword", responses=problems(422))
+async def reset_password(request: Request, body: PasswordReset) -> None:
+    """Set a new password with a mailed token
+
+    Every token of the account dies.
+    """
+    auth.mailed_claims(body.token, "reset")
+    auth.check_password(body.password, "/password")
+    hashed = await auth.hash_password(body.password)
+    async with database_of(request).transaction() as session:
+        await set_password(session, await holder(session, body.token, "reset"), hashed)
+
+
+@router.post("/auth/verify", operation_id="verify", response_model=None, responses={200: PROFILE, **problems(422)})  # type: ignore[dict-item]
+async def verify(session: Session, body: Verification) -> Response:
+    """Verify an e-mail address with a mailed token"""
+    user = await holder(session, body.token, "verify")
+    actor = Actor(user.id, user.role)
+    user.is_verified, user.updated_at = True, now()
+    session.add(audit.entry(actor, "verified", user, {"is_verified": [False, True]}))
+    await session.flush()
+    return json_response(await reading.one(session, profiles, actor, user.id))
+
+

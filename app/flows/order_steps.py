@@ -1,0 +1,167 @@
+"""Moving an order on: the customer cancels, staff take the steps of the flow; and the timeline that results."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import ConfigDict
+from sqlalchemy import Uuid, bindparam, select
+
+from app.db import Database, Session, Statement
+from app.kit import changes, flow, reading
+from app.kit.access import Rule, mine, staff
+from app.kit.resource import Resource
+from app.kit.router import PREFIX, Caller, SignedIn, example_of, json_response, problems, rule_needed
+from app.kit.schemas import Data, Input, Output, given, read_schema
+from app.kit.table import Note
+from app.resources.orders import OrderStatus, desk_orders, orders, service_flow
+from app.resources.status_changes import StatusChange
+from app.resources.users import User
+
+router = APIRouter(prefix=PREFIX)
+
+
+class Cancellation(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The trip is postponed"}]})
+
+    reason: Note | None = None
+
+
+class StaffOrderUpdate(Input):
+    """Any of: a step of the flow, notes, who works on it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "CONFIRMED", "reason": "Bank transfer received"}]})
+
+    status: OrderStatus | None = None
+    reason: Note | None = None
+    admin_notes: Note | None = None
+    assigned_to: UUID | None = None
+
+
+class TimelineEvent(Output):
+    at: str
+    kind: str
+    text: str
+    by: str | None
+    from_status: OrderStatus | None = None
+    to_status: OrderStatus | None = None
+
+
+@router.post(
+    "/orders/{id}/cancellation",
+    tags=["Orders"],
+    name="cancelOrder",
+    operation_id="cancelOrder",
+    response_model=None,
+    responses={200: {"model": Data[read_schema(orders)], **example_of(orders)}, **problems(401, 404, 409, 422)},  # type: ignore[misc]
+)
+async def cancel_order(id: str, session: Session, actor: SignedIn, body: Cancellation | None = None) -> Response:
+    """Cancel one's own order
+
+    Possible from PENDING and CONFIRMED; afterwards 409 `illegal_transition`.
+    """
+    order = await changes.locked(session, orders, actor, id, mine)
+    await flow.move(session, service_flow, order, OrderStatus.CANCELLED, actor, "owner", reason=body.reason if body else None)
+    return json_response(await reading.one(session, orders, actor, order.id))
+
+
+@router.patch(
+    "/admin/orders/{id}",
+    tags=["Staff"],
+    name="updateAdminOrder",
+    operation_id="updateAdminOrder",
+    dependencies=[rule_needed(staff)],
+    response_model=None,
+    responses={200: {"model": Data[read_schema(desk_orders)], **example_of(desk_orders)}, **problems(401, 403, 404, 409, 412, 422)},  # type: ignore[misc]
+)
+async def update_admin_order(
+    id: str, session: Session, actor: Caller, body: StaffOrderUpdate, if_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """Move an order on, or note something
+
+    `status` must be one of the order's `allowed_transitions`. Confirming an order that is not paid needs a `reason`.
+    """
+    values = given(body)
+    status, reason = values.pop("status", None), values.pop("reason", None)
+    order = await changes.update(session, desk_orders, actor, id, values, if_match)
+    if status is not None:
+        await flow.move(session, service_flow, order, status, actor, "staff", reason=reason)
+    return json_response(await reading.one(session, desk_orders, actor, order.id))
+
+
+STEPS = {
+    "PENDING": "Order placed",
+    "CONFIRMED": "Order confirmed",
+    "IN_PROGRESS": "Work started",
+    "COMPLETED": "Order completed",
+    "CANCELLED": "Order cancelled",
+}
+HISTORY = Statement(
+    select(
+        reading.moment(StatusChange.at),  # type: ignore[arg-type]
+        StatusChange.from_status,
+        StatusChange.to_status,
+        StatusChange.reason,
+        User.full_name,
+        User.role,
+        User.id,
+    )
+    .join(User, User.id == StatusChange.actor_id, isouter=True)  # type: ignore[arg-type]
+    .where(StatusChange.order_id == bindparam("order_id", type_=Uuid()))  # type: ignore[arg-type]
+    .order_by(StatusChange.at, StatusChange.id)  # type: ignore[arg-type]
+)
+
+
+async def timeline(database: Database, order_id: UUID, for_staff: bool) -> list[dict[str, Any]]:
+    """What happened to an order, oldest first. Customers read who acted by role, staff by name."""
+    rows = await database.read(HISTORY, order_id=order_id)
+    return [
+        {
+            "at": at,
+            "kind": "status" if from_status else "placed",
+            "text": STEPS[to_status] + (f": {reason}" if reason else ""),
+            "by": by_whom(name, role, for_staff),
+            "from_status": from_status,
+            "to_status": to_status,
+        }
+        for at, from_status, to_status, reason, name, role, _ in rows
+    ]
+
+
+def by_whom(name: str | None, role: str | None, for_staff: bool) -> str | None:
+    if name is None or for_staff:
+        return name
+    return "You" if role == "CUSTOMER" else "Our team"
+
+
+def timeline_route(resource: Resource, rule: Rule, tag: str, operation: str) -> None:
+    @router.get(
+        f"/{resource.path}/{{id}}/timeline",
+        tags=[tag],
+        name=operation,
+        operation_id=operation,
+        dependencies=[rule_needed(rule)],
+        responses={200: {"content": {"application/json": {"example": {"data": [EVENT]}}}}, **problems(401, 403, 404)},
+    )
+    async def read_timeline(id: str, request: Request, actor: Caller) -> Data[list[TimelineEvent]]:
+        """What happened to an order
+
+        Oldest first, beginning with its placing.
+        """
+        database: Database = request.app.state.database
+        await reading.one(database, resource, actor, id)
+        events = await timeline(database, UUID(id), for_staff=actor.is_staff and resource is desk_orders)
+        return Data(data=[TimelineEvent(**event) for event in events])
+
+
+EVENT = {
+    "at": "2026-11-22T09:30:00.000000Z",
+    "kind": "status",
+    "text": "Order confirmed: Bank transfer received",
+    "by": "Our team",
+    "from_status": "PENDING",
+    "to_status": "CONFIRMED",
+}
+timeline_route(orders, mine, "Orders", "getOrderTimeline")
+timeline_route(desk_orders, staff, "Staff", "getAdminOrderTimeline")
+

@@ -1,0 +1,112 @@
+"""The one write path, for API and back office alike: may you, is it valid, prepare, save, audit.
+
+Everything happens in the caller's transaction. `values` are validated values (`kit/schemas.py`), never raw input.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, bindparam, insert, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Statement, plain, run
+from app.errors import Forbidden, Stale
+from app.kit import audit, reading
+from app.kit.access import Actor, Rule, allowed
+from app.kit.resource import SECRET_WORDS, Resource
+from app.kit.schemas import check_money
+from app.kit.table import Table, now
+
+
+async def create(session: AsyncSession, resource: Resource, actor: Actor, values: dict[str, Any]) -> Any:
+    """A new row, owned by the caller where rows have owners. Raises Forbidden, ValidationError, AlreadyExists."""
+    allowed(resource.create, actor)
+    row = resource.table(**({resource.owner: actor.id} if resource.owner else {}))
+    await put(session, resource, actor, row, values)
+    session.add(row)
+    session.add(audit.entry(actor, "created", row, audit.new_values(row), secrets_of(row)))
+    await session.flush()
+    return row
+
+
+async def update(
+    session: AsyncSession, resource: Resource, actor: Actor, key: str | UUID, values: dict[str, Any], if_match: str | None = None
+) -> Any:
+    """The changed row. Raises NotFound, Forbidden, Stale (when `if_match` is not the row's present tag)."""
+    row = await locked(session, resource, actor, key, resource.update)
+    if if_match and if_match != "*" and reading.etag(await reading.one(session, resource, actor, row.id)) not in if_match:
+        raise Stale()
+    await change(session, resource, actor, row, values)
+    return row
+
+
+async def change(session: AsyncSession, resource: Resource, actor: Actor, row: Any, values: dict[str, Any], action: str = "updated") -> None:
+    """Put values on a locked row and audit what is different. For flows that did their own checks."""
+    before = row.values()
+    await put(session, resource, actor, row, values)
+    changes = {name: [before[name], value] for name, value in row.values().items() if before[name] != value}
+    if changes:
+        row.updated_at = now()
+        session.add(audit.entry(actor, action, row, changes, secrets_of(row)))
+        await session.flush()
+
+
+async def delete(session: AsyncSession, resource: Resource, actor: Actor, key: str | UUID) -> None:
+    """Raises NotFound, Forbidden, InUse."""
+    row = await locked(session, resource, actor, key, resource.delete)
+    await session.delete(row)
+    session.add(audit.entry(actor, "deleted", row, {name: [pair[1], None] for name, pair in audit.new_values(row).items()}, secrets_of(row)))
+    await session.flush()
+
+
+async def put(session: AsyncSession, resource: Resource, actor: Actor, row: Any, values: dict[str, Any]) -> None:
+    if resource.prepare:
+        await resource.prepare(session, actor, row, values)
+    for name, value in values.items():
+        setattr(row, name, value)
+    if resource.money:
+        check_money(resource, row.values(), row.currency)
+
+
+async def locked(session: AsyncSession, resource: Resource, actor: Actor, key: str | UUID, rule: Rule) -> Any:
+    """The row, locked, if the rule lets the caller change it. What he may see but not change is Forbidden."""
+    column, value = ("id", key) if isinstance(key, UUID) else reading.key_of(resource, key)
+    try:
+        mine = reading.visible(resource, actor, rule)
+    except Forbidden:
+        await reading.one(session, resource, actor, key)
+        raise
+    wanted = select(resource.table).where(resource.column(column) == value)
+    if row := (await session.scalars(wanted.where(mine).with_for_update())).one_or_none():
+        return row
+    await reading.one(session, resource, actor, key)
+    raise Forbidden()
+
+
+async def insert_together(session: AsyncSession, *rows: Table, made: Mapping[str, ColumnElement[Any]] | None = None, **parameters: Any) -> None:
+    """New rows of several tables in one statement, prepared once for these tables: one round trip, no objects kept.
+
+    `made` gives columns of the first row that the database makes, such as a number from a counter, with `parameters`.
+    """
+    values = {f"{place}_{name}": value for place, row in enumerate(rows) for name, value in row.values().items()}
+    statement = insert_statement(tuple(map(type, rows)), tuple((made or {}).items()))
+    await run(session, statement, **{name: plain(value) for name, value in values.items()}, **parameters)
+
+
+@lru_cache(maxsize=128)
+def insert_statement(tables: tuple[type[Table], ...], made: tuple[tuple[str, ColumnElement[Any]], ...]) -> Statement:
+    inserts = []
+    for place, table in enumerate(tables):
+        columns = table.__table__.columns  # type: ignore[attr-defined]
+        given = {column.name: bindparam(f"{place}_{column.name}", type_=column.type) for column in columns}
+        inserts.append(insert(table).values(given | (dict(made) if place == 0 else {})).cte(f"new_{place}"))
+    return Statement(select(literal_column("1")).add_cte(*inserts))
+
+
+def secrets_of(row: Table) -> tuple[str, ...]:
+    """Columns whose values never enter the audit."""
+    return tuple(name for name in type(row).model_fields if any(word in name for word in SECRET_WORDS))
+
+

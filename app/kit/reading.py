@@ -1,0 +1,190 @@
+"""Reading: from one SQL statement to the bytes of the answer.
+
+PostgreSQL makes the JSON of each row; Python never sees its columns. For each shape of request (rule, filters, sort)
+the statement is built by SQLAlchemy once and stays prepared on the connection. The rule's condition is in every
+statement: there is one base query and no way round it.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Date,
+    DateTime,
+    Numeric,
+    Select,
+    String,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Database, Statement, run
+from app.errors import NotFound
+from app.kit.access import ACTOR_ID, Actor, Rule, allowed, condition
+from app.kit.query import Filter, Query, Shape, parameter
+from app.kit.resource import Resource
+from app.kit.table import NOT_TWO_DIGITS
+
+MOMENT = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+
+
+def moment(value: ColumnElement[Any]) -> ColumnElement[str]:
+    """A timestamp as ISO 8601 in UTC with a Z."""
+    return func.to_char(func.timezone(literal_column("'UTC'"), value), MOMENT)
+
+
+def amount(value: ColumnElement[Any], currency: ColumnElement[str]) -> ColumnElement[str]:
+    """Money as text with the digits of its currency."""
+    by_digits: dict[int, list[str]] = {}
+    for code, digits in NOT_TWO_DIGITS.items():
+        by_digits.setdefault(digits, []).append(f"'{code}'")
+    digits = case(
+        *((currency.in_([literal_column(code) for code in codes]), literal_column(str(n))) for n, codes in by_digits.items()),
+        else_=literal_column("2"),
+    )
+    return cast(func.round(value, digits), Text)
+
+
+def as_json(resource: Resource, name: str) -> ColumnElement[Any]:
+    """A column as it goes into the JSON of a row."""
+    column = resource.column(name)
+    if name in resource.money:
+        return amount(column, resource.column("currency"))
+    return moment(column) if isinstance(column.type, DateTime) else type_coerce(column, String)
+
+
+def fields(resource: Resource, single: bool) -> list[ColumnElement[Any]]:
+    """What a row shows, in order: its visible columns, then what is computed."""
+    shown = [as_json(resource, name).label(name) for name in resource.columns]
+    extras = [extra.sql(resource).label(name) for name, extra in resource.computed.items() if single or not extra.single]
+    return shown + extras
+
+
+def row_json(rows: Select[Any], alias: str = "r") -> Select[Any]:
+    """The rows of a select as JSON texts, joined by commas in their order; the empty string for none."""
+    each = cast(func.row_to_json(literal_column(alias)), Text)
+    joined = func.coalesce(func.string_agg(each, literal_column("','")), literal_column("''"))
+    return select(joined).select_from(rows.subquery(alias))
+
+
+def embedded(child: Resource, link: str) -> Any:
+    """SQL of a computed field: the child's rows that point here, oldest first, as a JSON array."""
+
+    def sql(parent: Resource) -> ColumnElement[Any]:
+        rows = (
+            select(*fields(child, single=False))
+            .where(child.column(link) == parent.column("id"))
+            .order_by(child.column("id"))
+            .correlate(parent.table.__table__)  # type: ignore[attr-defined]
+            .subquery("child")
+        )
+        array = func.json_agg(func.row_to_json(literal_column("child")))
+        return select(func.coalesce(array, literal_column("'[]'::json"))).select_from(rows).scalar_subquery()
+
+    return sql
+
+
+@lru_cache(maxsize=1024)
+def one_statement(resource: Resource, clauses: Rule, key: str) -> Statement:
+    wanted = resource.column(key) == bindparam("key", type_=Uuid() if key == "id" else String())
+    row = select(*fields(resource, single=True)).where(wanted, condition(clauses, resource)).subquery("r")
+    return Statement(select(cast(func.row_to_json(literal_column("r")), Text)).select_from(row))
+
+
+@lru_cache(maxsize=1024)
+def list_statement(resource: Resource, clauses: Rule, shape: Shape) -> Statement:
+    """Two columns: the rows as JSON texts joined by commas, and the total. A search is materialized first."""
+    table = resource.table.__table__  # type: ignore[attr-defined]
+    wanted = and_(condition(clauses, resource), *(compared(resource, filter) for filter in shape.filters))
+    rows = select(*fields(resource, single=False))
+    limit, offset = bindparam("limit", type_=None), bindparam("offset", type_=None)
+    if shape.words:
+        found = and_(wanted, *(resource.searched.ilike(bindparam(f"word_{place}", type_=String())) for place in range(shape.words)))
+        keys = {key.lstrip("-") for key in shape.sort}
+        hit = select(*(table.c[name] for name in sorted(keys))).where(found).cte("hit").prefix_with("MATERIALIZED")
+        ids = select(hit.c.id).order_by(*sorting(hit.c, shape.sort)).limit(limit).offset(offset)
+        page = rows.where(table.c.id.in_(ids)).order_by(*sorting(table.c, shape.sort))
+        total = select(func.count()).select_from(hit)
+    else:
+        page = rows.where(wanted).order_by(*sorting(table.c, shape.sort)).limit(limit).offset(offset)
+        total = select(func.count()).select_from(table).where(wanted)
+    return Statement(select(row_json(page).scalar_subquery(), total.scalar_subquery()))
+
+
+def sorting(columns: Any, keys: Sequence[str]) -> list[ColumnElement[Any]]:
+    return [columns[key[1:]].desc() if key.startswith("-") else columns[key] for key in keys]
+
+
+def compared(resource: Resource, filter: Filter) -> ColumnElement[bool]:
+    name, operator = filter
+    column = resource.column(name)
+    kind = column.type if isinstance(column.type, Uuid | Boolean | Date | DateTime | Numeric) else String()
+    plain = type_coerce(column, kind)
+    if operator == "in":
+        return plain == any_(bindparam(parameter(filter), type_=ARRAY(kind)))
+    value = bindparam(parameter(filter), type_=kind)
+    return {"": plain == value, "gte": plain >= value, "lte": plain <= value}[operator]
+
+
+async def page(database: Database, resource: Resource, actor: Actor, query: Query) -> bytes:
+    """A page of the rows the caller may see, as the bytes of the whole answer."""
+    statement = list_statement(resource, allowed(resource.read, actor), query.shape)
+    ((rows, total),) = await database.read(statement, actor_id=actor.id, **query.parameters())
+    pages = -(-total // query.limit)
+    meta = f'],"meta":{{"page":{query.page},"limit":{query.limit},"total":{total},"pages":{pages}}}}}'
+    return b'{"data":[' + rows.encode() + meta.encode()
+
+
+def key_of(resource: Resource, text: str) -> tuple[str, UUID | str]:
+    """The column and value that `…/{id}` means: an id or, where the resource has them, a slug."""
+    if len(text) == 36:
+        try:
+            return "id", UUID(text)
+        except ValueError:
+            pass
+    if resource.slug and 0 < len(text) <= 200 and text.isprintable():
+        return resource.slug, text
+    raise NotFound()
+
+
+async def one(source: Database | AsyncSession, resource: Resource, actor: Actor, key: str | UUID) -> bytes:
+    """One row the caller may see, as the bytes of the whole answer. Raises NotFound.
+
+    Given a session, it reads inside that transaction and sees what it has written.
+    """
+    clauses = allowed(resource.read, actor)
+    column, value = ("id", key) if isinstance(key, UUID) else key_of(resource, key)
+    statement = one_statement(resource, clauses, column)
+    if isinstance(source, Database):
+        rows = await source.read(statement, actor_id=actor.id, key=value)
+    else:
+        rows = await run(source, statement, actor_id=actor.id, key=value)
+    if not rows:
+        raise NotFound()
+    return b'{"data":' + rows[0][0].encode() + b"}"
+
+
+def etag(body: bytes) -> str:
+    """A strong entity tag: the same bytes give the same tag."""
+    return f'"{blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def visible(resource: Resource, actor: Actor, rule: Rule) -> ColumnElement[bool]:
+    """The rule's answer for this caller as a condition with its values filled in, for statements of a session."""
+    return condition(allowed(rule, actor), resource).params({ACTOR_ID.key: actor.id})

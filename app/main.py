@@ -1,0 +1,177 @@
+"""`create_app()`: the one module that knows everybody."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+import fastapi_swagger
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import app.resources  # noqa: F401  (declares them)
+from app.clients.valkey import Counters
+from app.db import Database
+from app.edge import Edge, raise_again
+from app.flows import ROUTERS
+from app.kit.resource import RESOURCES
+from app.kit.router import ReadRoute, routes
+from app.kit.schemas import Problem
+from app.settings import Settings, get_settings
+
+ABOUT = """Catalogue, orders and accounts of Souk.
+
+**Envelope**: `{"data": …}`; lists add `meta`. **Errors**: `application/problem+json` with a stable `code`.
+**Names**: snake_case out; snake_case or camelCase in; unknown fields are refused. **Money**: decimal strings.
+"""
+
+
+class Shortcut:
+    """Sends generated reads straight to their route: routers look through all routes, twice."""
+
+    def __init__(self, app: ASGIApp, reads: list[ReadRoute]) -> None:
+        self.app = app
+        self.exact = {route.path: route for route in reads if "{" not in route.path}
+        self.by_id = {route.path.removesuffix("{id}"): route for route in reads if route.path.endswith("/{id}")}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET":
+            path: str = scope["path"]
+            if route := self.exact.get(path):
+                return await route.handle(scope, receive, send)
+            parent, _, key = path.rpartition("/")
+            if key and (route := self.by_id.get(parent + "/")):
+                scope["path_params"] = {"id": key}
+                return await route.handle(scope, receive, send)
+        await self.app(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The whole application, ready to serve. Settings need both URLs."""
+    settings = settings or get_settings()
+    assert settings.database_url and settings.redis_url, "DATABASE_URL and REDIS_URL are needed; `souk up` finds them"
+    database, counters = Database(settings.database_url, settings.database_pool), Counters(settings.redis_url)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await database.open()
+        counters.open()
+        yield
+        await counters.close()
+        await database.close()
+
+    application = FastAPI(
+        title="Souk", version="1", description=ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    application.state.database = database
+    application.state.counters = counters if settings.rate_limits == "on" else None
+    application.state.valkey = counters
+    add_routes(application)
+    for kind in (RequestValidationError, HTTPException):
+        application.add_exception_handler(kind, raise_again)
+    reads = [route for route in application.routes if isinstance(route, ReadRoute)]
+    application.add_middleware(Shortcut, reads=reads)
+    application.add_middleware(Edge, counters=lambda: application.state.counters, https=settings.production)
+    application.add_middleware(
+        CORSMiddleware,
+        allow_origins=[settings.frontend_url.rstrip("/")],
+        allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Order-Token", "X-Request-Id"],
+        expose_headers=["ETag", "X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"],
+        max_age=600,
+    )
+    return application
+
+
+def add_routes(application: FastAPI) -> None:
+    """Flat, flows first: an included router would be searched anew for each request."""
+    for router in ROUTERS:
+        application.router.routes.extend(router.routes)
+    taken = {(route.path, method) for router in ROUTERS for route in router.routes for method in route.methods}  # type: ignore[attr-defined]
+    for resource in RESOURCES.values():
+        for route in routes(resource):
+            if not {(route.path, method) for method in route.methods} & taken:
+                application.router.routes.append(route)
+    add_health(application)
+    add_docs(application)
+
+
+def add_health(application: FastAPI) -> None:
+    @application.get("/health", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+
+def add_docs(application: FastAPI) -> None:
+    """The schema, and Swagger UI from files of our own."""
+    schema = openapi(application)
+    application.openapi = lambda: schema  # type: ignore[method-assign]
+    assets = files(fastapi_swagger).joinpath("resources")
+    application.mount("/api/docs/assets", StaticFiles(directory=str(assets)), name="docs-assets")
+
+    @application.get("/api/openapi.json", include_in_schema=False)
+    async def openapi_json() -> Response:
+        return JSONResponse(schema)
+
+    @application.get("/api/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(DOCS_PAGE, headers={"Content-Security-Policy": DOCS_CSP})
+
+    @application.get("/api/docs/start.js", include_in_schema=False)
+    async def docs_start() -> Response:
+        return PlainTextResponse(DOCS_START, media_type="text/javascript")
+
+    @application.get("/", include_in_schema=False)
+    async def root(request: Request) -> Response:
+        return Response(status_code=307, headers={"Location": "/api/docs"})
+
+
+def openapi(application: FastAPI) -> dict[str, Any]:
+    """One Problem schema for every error; no operation says HTTPValidationError."""
+    schema = get_openapi(title=application.title, version=application.version, description=application.description, routes=application.routes)
+    schemas = schema["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs", {})
+    schemas["Problem"] = problem
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            complete(operation)
+    return schema
+
+
+def complete(operation: dict[str, Any]) -> None:
+    """The handler's docstring is summary and description: its first line, and the rest."""
+    responses = operation.get("responses", {})
+    if responses.get("422", {}).get("content", {}).get("application/json"):
+        responses["422"] = {"description": "A value is not valid.", "content": PROBLEM_CONTENT}
+    first, _, rest = operation.get("description", "").partition("\n\n")
+    if rest or "." not in first:
+        operation["summary"] = first or operation["summary"]
+        operation["description"] = rest or first + "."
+    for response in responses.values():
+        response.setdefault("description", "")
+    if "200" in responses and "application/problem+json" not in str(responses["200"]):
+        responses["200"]["description"] = responses["200"]["description"] or "Done."
+
+
+PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+DOCS_CSP = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+DOCS_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Souk API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="/api/docs/assets/favicon-32x32.png">
+<link rel="stylesheet" href="/api/docs/assets/swagger-ui.css"></head>
+<body><div id="swagger-ui"></div>
+<script src="/api/docs/assets/swagger-ui-bundle.js"></script><script src="/api/docs/start.js"></script></body></html>
+"""
+DOCS_START = """SwaggerUIBundle({url: "/api/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true,
+  docExpansion: "list", tryItOutEnabled: true, validatorUrl: null});
+"""

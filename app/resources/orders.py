@@ -1,0 +1,186 @@
+"""Orders: what a customer asked for, at the price of that moment, and how far it has come.
+
+The flow of a service order is `service_flow`; nothing else moves a status.
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field
+
+from app.errors import ValidationError
+from app.kit.access import STAFF, Actor, Choice, mine, staff
+from app.kit.flow import Flow, Move
+from app.kit.reading import embedded
+from app.kit.resource import Computed, Look, Resource
+from app.kit.schemas import Input, read_schema
+from app.kit.table import Currency, Email, Line, Note, Phone, Price, Table, Title, foreign_key
+from app.resources.order_items import order_items
+from app.resources.status_changes import StatusChange
+from app.resources.users import User
+
+
+class OrderKind(Choice):
+    SERVICE = "SERVICE"
+    GOODS = "GOODS"
+
+
+class OrderStatus(Choice):
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+
+
+class PaymentMethod(Choice):
+    CARD = "CARD"
+    CASH_ON_DELIVERY = "CASH_ON_DELIVERY"
+
+
+class PaymentStatus(Choice):
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    REFUNDED = "REFUNDED"
+
+
+class CustomerInfo(Input):
+    """Whom the order is for and where mails about it go."""
+
+    full_name: Title
+    email: Email
+    phone: Phone
+    country: Title
+
+
+class ServiceDetails(Input):
+    """What a consultant needs to know of the trip."""
+
+    destination: Line | None = None
+    travel_date: date | None = None
+    passport_number: Line | None = None
+    nationality: Line | None = None
+    purpose_of_travel: Line | None = None
+    additional_notes: Note | None = None
+
+
+class Order(Table, table=True):
+    __table_args__ = (
+        Index("ix_orders_user_id_created_at", "user_id", "created_at"),
+        Index("ix_orders_created_at", "created_at"),
+    )
+
+    order_number: Line = Field(unique=True)
+    kind: OrderKind = Field(default=OrderKind.SERVICE, index=True)
+    status: OrderStatus = Field(default=OrderStatus.PENDING, index=True)
+    total_amount: Price = Field(default=Decimal(0), index=True)
+    currency: Currency
+    payment_method: PaymentMethod = PaymentMethod.CARD
+    payment_status: PaymentStatus = PaymentStatus.PENDING
+    confirmed_without_payment: bool = False
+    user_id: UUID | None = foreign_key("users.id", index=False, default=None)
+    customer_info: CustomerInfo
+    service_details: ServiceDetails | None = None
+    admin_notes: Note | None = None
+    assigned_to: UUID | None = foreign_key("users.id", default=None)
+
+
+async def write_history(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+    change = StatusChange(order_id=order.id, from_status=move.source, to_status=move.target, actor_id=actor.id, reason=reason)
+    session.add(change)
+
+
+async def mark_unpaid_confirmation(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+    if move.target is OrderStatus.CONFIRMED and order.payment_status is not PaymentStatus.SUCCEEDED:
+        order.confirmed_without_payment = True
+
+
+STAFF_ONLY, STAFF_OR_OWNER = frozenset({"staff"}), frozenset({"staff", "owner"})
+service_flow = Flow(
+    "service",
+    Order,
+    moves=(
+        Move(OrderStatus.PENDING, OrderStatus.CONFIRMED, STAFF_ONLY, "Confirm", needs=("reason",)),
+        Move(OrderStatus.CONFIRMED, OrderStatus.IN_PROGRESS, STAFF_ONLY, "Start work"),
+        Move(OrderStatus.IN_PROGRESS, OrderStatus.COMPLETED, STAFF_ONLY, "Complete"),
+        Move(OrderStatus.PENDING, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel", danger=True),
+        Move(OrderStatus.CONFIRMED, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel", danger=True),
+    ),
+    after=(write_history, mark_unpaid_confirmation),
+)
+"""Staff confirm by hand only what is not paid, and say why (bank transfer, cash at the desk); a payment confirms by itself."""
+
+
+async def check_assignee(session: AsyncSession, actor: Actor, order: Order, values: dict[str, Any]) -> None:
+    """Work is given to active staff only."""
+    if values.get("assigned_to"):
+        person = await session.get(User, values["assigned_to"])
+        if person is None or not person.is_active or person.role not in STAFF:
+            raise ValidationError.of("/assigned_to", "not_staff", "Must be the id of an active consultant or admin.")
+
+
+def allowed_transitions(party: str) -> Computed:
+    return Computed(list[OrderStatus], lambda resource: service_flow.options_sql(resource.column("status"), party))
+
+
+ITEMS = Computed(list[read_schema(order_items)], embedded(order_items, "order_id"))  # type: ignore[misc]
+LISTS: dict[str, Any] = {
+    "filters": ("status", "status__in", "kind", "created_at__gte", "created_at__lte"),
+    "sort": ("created_at", "total_amount"),
+    "order": "-created_at",
+}
+EXAMPLE = {
+    "id": "019aab12-7c00-7000-8000-0000000000b1",
+    "order_number": "HT-2026-000001",
+    "kind": "SERVICE",
+    "status": "PENDING",
+    "total_amount": "450.00",
+    "currency": "USD",
+    "payment_method": "CARD",
+    "payment_status": "PENDING",
+    "confirmed_without_payment": False,
+    "user_id": "019aab12-7c00-7000-8000-000000000001",
+    "customer_info": {"full_name": "Amina Benali", "email": "amina@example.com", "phone": "+213 550 12 34 56", "country": "DZ"},
+    "service_details": {"destination": "Canada", "travel_date": "2027-02-08", "purpose_of_travel": "Tourism"},
+    "created_at": "2026-11-22T09:30:00.000000Z",
+    "updated_at": "2026-11-22T09:30:00.000000Z",
+    "items": [order_items.example],
+    "allowed_transitions": ["CANCELLED"],
+}
+
+orders = Resource(
+    table=Order,
+    owner="user_id",
+    read=mine,
+    hidden=("admin_notes", "assigned_to"),
+    computed={"items": ITEMS, "allowed_transitions": allowed_transitions("owner")},
+    example=EXAMPLE,
+    **LISTS,
+)
+
+desk_orders = Resource(
+    table=Order,
+    path="admin/orders",
+    read=staff,
+    update=staff,
+    writable=("admin_notes", "assigned_to"),
+    computed={"items": ITEMS, "allowed_transitions": allowed_transitions("staff")},
+    search=("order_number", "customer_info.full_name", "customer_info.email", "customer_info.phone"),
+    prepare=check_assignee,
+    example={**EXAMPLE, "admin_notes": "Called the embassy", "assigned_to": None, "allowed_transitions": ["CONFIRMED", "CANCELLED"]},
+    admin=Look(
+        group="Work",
+        icon="shopping-cart",
+        title="order_number",
+        columns=("order_number", "status", "customer_info.full_name", "total_amount", "created_at", "assigned_to"),
+        order=10,
+    ),
+    **LISTS,
+)
+"""The same orders as staff see them: all of them, with notes and the steps that staff may take."""

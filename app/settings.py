@@ -1,0 +1,118 @@
+"""Every environment variable Souk reads, typed. Production refuses to start with unsafe values.
+
+The names are the field names in capitals; `.env` is read too. `.env.example` is printed from this class
+(`souk env-example`) and a test keeps the two equal.
+"""
+
+import re
+import secrets
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DURATION = re.compile(r"(\d+)\s*([smhdw])")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def duration(value: Any) -> Any:
+    """`7d`, `12h`, `30m`, `45s` or `2w` to a timedelta; plain digits are seconds."""
+    if isinstance(value, str) and (match := DURATION.fullmatch(value.strip())):
+        return timedelta(**{UNITS[match[2]]: int(match[1])})
+    return value
+
+
+def comma_separated(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", validate_default=True)
+
+    environment: Literal["development", "test", "production"] = Field(
+        "development", description="development, test or production; production refuses unsafe values."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 inside a container.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    data_dir: Path = Field(Path("var"), description="Folder of the local database, cache and files.")
+    database_url: str | None = Field(
+        None, description="PostgreSQL 14 or newer, as postgresql://…; empty: a local server under DATA_DIR."
+    )
+    database_pool: int = Field(10, ge=2, le=200, description="Connections each process may hold for writing, and as many for reading.")
+    redis_url: str | None = Field(None, description="Valkey or Redis; empty: a local server under DATA_DIR.")
+    jwt_secret: SecretStr | None = Field(
+        None, description="Signs tokens, at least 32 characters; empty in development: made once and kept in DATA_DIR."
+    )
+    jwt_expiration: Annotated[timedelta, BeforeValidator(duration)] = Field(
+        timedelta(days=7), description="How long a token lives: 7d, 12h, 30m."
+    )
+    frontend_url: str = Field(
+        "http://localhost:3000", description="The site that uses the API: allowed by CORS, and where mailed links lead."
+    )
+    currencies: Annotated[list[str], NoDecode, BeforeValidator(comma_separated)] = Field(
+        ["USD", "EUR", "GBP", "CAD", "AED", "DZD", "JPY", "KWD"], description="Currencies that prices may have."
+    )
+    admin_email: str | None = Field(None, description="Creates the first admin, together with ADMIN_PASSWORD.")
+    admin_password: SecretStr | None = Field(None, description="The first admin's password.")
+    rate_limits: Literal["on", "off"] = Field("on", description="Limits of requests and wrong logins: on or off.")
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @model_validator(mode="after")
+    def refuse_unsafe_production(self) -> "Settings":
+        if self.production and (wrong := list(unsafe(self))):
+            raise ValueError("not safe for production: " + "; ".join(wrong))
+        return self
+
+    def signing_key(self) -> str:
+        """The secret that signs tokens. In development it is made on first use and kept in DATA_DIR."""
+        if self.jwt_secret:
+            return self.jwt_secret.get_secret_value()
+        kept = self.data_dir / "jwt_secret"
+        if not kept.exists():
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            kept.touch(mode=0o600)
+            kept.write_text(secrets.token_urlsafe(48))
+        return kept.read_text()
+
+
+def unsafe(settings: Settings) -> list[str]:
+    """What keeps these settings out of production, in sentences."""
+    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
+    password = settings.admin_password.get_secret_value() if settings.admin_password else None
+    checks = {
+        "JWT_SECRET needs at least 32 characters of real randomness": len(secret) < 32 or len(set(secret)) < 10,
+        "DATABASE_URL must be set": not settings.database_url,
+        "REDIS_URL must be set": not settings.redis_url,
+        "FRONTEND_URL must start with https://": not settings.frontend_url.startswith("https://"),
+        "RATE_LIMITS must be on": settings.rate_limits != "on",
+        "ADMIN_PASSWORD needs at least 12 characters": password is not None and len(password) < 12,
+    }
+    return [sentence for sentence, wrong in checks.items() if wrong]
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
+
+
+def env_example() -> str:
+    """The text of `.env.example`: every variable with its meaning and default, commented out."""
+    lines = ["# Every setting of Souk, with its default. Made by `souk env-example`; do not edit by hand.", ""]
+    for name, field in Settings.model_fields.items():
+        lines += [f"# {field.description}", f"# {name.upper()}={shown_default(field.default)}", ""]
+    return "\n".join(lines)
+
+
+def shown_default(value: Any) -> str:
+    if isinstance(value, timedelta):
+        return f"{value.days}d"
+    if isinstance(value, list):
+        return ",".join(value)
+    return "" if value is None else str(value)
