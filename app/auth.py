@@ -93,12 +93,18 @@ def signing_key() -> str:
 
 
 ACCOUNT = Statement(
-    select(User.role, User.token_version).where(  # type: ignore[call-overload]
-        User.id == bindparam("user_id", type_=Uuid()),
-        User.is_active,
-        ~exists().where(RevokedToken.token_hash == bindparam("token_hash", type_=String())),  # type: ignore[arg-type]
+    select(User.c.role, User.c.token_version).where(
+        User.c.id == bindparam("user_id", type_=Uuid()),
+        User.c.is_active,
+        ~exists().where(RevokedToken.c.token_hash == bindparam("token_hash", type_=String())),
     )
 )
+
+
+def dead_token() -> NotAuthenticated:
+    return NotAuthenticated(
+        "This token is not valid, or no longer.", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    )
 
 
 async def authenticate(database: Database, token: str) -> Actor:
@@ -106,19 +112,13 @@ async def authenticate(database: Database, token: str) -> Actor:
     try:
         user_id, version, expires = verified_claims(token, signing_key())
     except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, OSError):
-        raise InvalidToken() from None
+        raise dead_token() from None
     if datetime.now(UTC) >= expires + LEEWAY:
-        raise InvalidToken()
+        raise dead_token()
     rows = await database.read(ACCOUNT, user_id=user_id, token_hash=token_hash(token))
     if not rows or rows[0][1] != version:
-        raise InvalidToken()
+        raise dead_token()
     return Actor(user_id, Role(rows[0][0]), token)
-
-
-class InvalidToken(NotAuthenticated):
-    """This token is not valid, or no longer."""
-
-    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # noqa: RUF012
 
 
 PURPOSES = {"reset": timedelta(hours=1), "verify": timedelta(days=3)}
@@ -134,7 +134,13 @@ def mailed_token(user: User, purpose: str) -> str:
 def mailed_claims(token: str, purpose: str) -> dict[str, Any]:
     """Raises ValidationError for a token that is forged, expired or for something else."""
     try:
-        claims = jwt.decode(token, signing_key(), algorithms=["HS256"], audience=f"souk:{purpose}", options={"require": ["sub", "exp", "print"]})
+        claims = jwt.decode(
+            token,
+            signing_key(),
+            algorithms=["HS256"],
+            audience=f"souk:{purpose}",
+            options={"require": ["sub", "exp", "print"]},
+        )
         return claims | {"sub": UUID(claims["sub"])}
     except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
         raise bad_link() from None

@@ -30,8 +30,10 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
-DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")
-SESSION_OPTIONS = "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+SESSION_OPTIONS = (
+    "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+)
 
 
 class Statement:
@@ -143,7 +145,9 @@ def broken_constraint(error: psycopg.errors.IntegrityError) -> AppError:
     name, table = error.diag.constraint_name or "", error.diag.table_name or ""
     column = name.split(f"_{table}_", 1)[-1] if table else name
     if isinstance(error, psycopg.errors.UniqueViolation):
-        return AlreadyExists(f"This {column} is taken.", errors=[{"pointer": f"/{column}", "code": "taken", "message": "Taken."}])
+        return AlreadyExists(
+            f"This {column} is taken.", errors=[{"pointer": f"/{column}", "code": "taken", "message": "Taken."}]
+        )
     if isinstance(error, psycopg.errors.ForeignKeyViolation) and "still referenced" in str(error):
         return InUse()
     if isinstance(error, psycopg.errors.RestrictViolation):

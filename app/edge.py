@@ -43,7 +43,8 @@ def header(scope: Scope, name: bytes) -> bytes:
 
 def limited(receive: Receive, scope: Scope) -> Receive:
     """A `receive` that counts: more than MAX_BODY bytes is PayloadTooLarge, however they come."""
-    if header(scope, b"content-length").isdigit() and int(header(scope, b"content-length")) > MAX_BODY:
+    length = header(scope, b"content-length")
+    if length.isdigit() and (len(length) > 18 or int(length) > MAX_BODY):
         raise PayloadTooLarge(f"At most {MAX_BODY} bytes.")
     received = 0
 
@@ -63,10 +64,16 @@ def to_app_error(error: BaseException) -> AppError:
     if isinstance(error, AppError):
         return error
     if isinstance(error, RequestValidationError):
+        if isinstance(error.body, bytes):
+            return UnsupportedMediaType("Send JSON, as Content-Type: application/json.")
         if any(part["type"] == "json_invalid" for part in error.errors()):
             return BadRequest("The body is not valid JSON.")
         return as_validation_error(error.errors(), error.body)
     if isinstance(error, HTTPException):
+        if isinstance(error.__cause__, AppError):  # FastAPI wraps what `limited` raises while it reads the body
+            return error.__cause__
+        if type(error.__cause__) is ValueError:
+            return ValidationError.of("", "out_of_range", "A number has too many digits.")
         kind = BY_STATUS.get(error.status_code, InternalError if error.status_code >= 500 else BadRequest)
         return kind(headers=dict(error.headers or {}))
     if known := as_app_error(error):
@@ -115,11 +122,11 @@ class Edge:
     async def admit(self, scope: Scope, ip: str, extra: list[tuple[bytes, bytes]]) -> None:
         """Find out who calls, and whether too often."""
         scheme, _, token = header(scope, b"authorization").partition(b" ")
-        counters = self.counters()
-        if counters and not token:
+        counters, bearer = self.counters(), bool(token) and scheme.lower() == b"bearer"
+        if counters and not bearer:
             self.count(counters, f"ip:{ip}", ANONYMOUS, extra)
         actor: Actor = NOBODY
-        if token and scheme.lower() == b"bearer":
+        if bearer:
             try:
                 actor = await authenticate(scope["app"].state.database, token.decode("latin-1").strip())
             except AppError:
@@ -139,7 +146,12 @@ class Edge:
 
     async def refuse(self, error: AppError, request_id: str, send: Send) -> None:
         body = error.problem(request_id)
-        headers = {"content-type": PROBLEM_JSON, "content-length": str(len(body)), "cache-control": "no-store", **error.headers}
+        headers = {
+            "content-type": PROBLEM_JSON,
+            "content-length": str(len(body)),
+            "cache-control": "no-store",
+            **error.headers,
+        }
         pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": error.status, "headers": pairs})
         await send({"type": "http.response.body", "body": body})

@@ -2,8 +2,8 @@
 
 A process that calls `start` holds a shared flock on `DATA_DIR/local/<server>.users`; the kernel drops it when the
 process ends, however it ends. Each server belongs to a guardian (this file run as a script, in a session of its own):
-it starts the server, brings it back when it dies and stops it once nobody holds that lock. The guardian's own lock is
-inherited by the server, so whoever gets it knows that nothing of an earlier run is alive.
+it starts the server, brings it back when it dies and stops it once nobody holds that lock. The server inherits a lock
+of its own, so the next guardian knows when nothing of an earlier run is alive.
 
 The servers listen only on unix sockets in a private folder below /tmp (such a path may have 107 bytes): no port to
 collide with, no password to keep, no way in for other users. PostgreSQL refuses root, so root's servers run as the
@@ -53,10 +53,9 @@ def start(data_dir: Path, *, postgres: bool = True, valkey: bool = True, durable
 
     `durable=False` trades safety from power cuts for speed, for tests; a server that already runs stays as it is.
     """
-    wanted = [name for name, on in (("postgres", postgres), ("valkey", valkey)) if on]
     seats: list[_Seat] = []
     try:
-        seats += [_Seat(name, data_dir.resolve(), durable) for name in wanted]
+        seats += [_Seat(name, data_dir.resolve(), durable) for name, on in zip(_KINDS, (postgres, valkey)) if on]
         urls = _urls(seats)
     except BaseException as error:
         for held in (seat.held for seat in seats if seat.held is not None):
@@ -136,7 +135,7 @@ class _Seat(_Desk):
             with self.file("log").open("ab") as log:
                 subprocess.run(
                     [sys.executable, "-I", "-S", Path(__file__).resolve(),
-                     self.name, self.data_dir, str(int(self.durable)), self.program, str(lock)],
+                     self.name, self.data_dir, str(int(self.durable)), self.program],
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     cwd="/", start_new_session=True, pass_fds=(lock,), check=False,
                 )  # fmt: skip
@@ -172,10 +171,11 @@ def _programs(name: str) -> Iterator[Path]:
 class _Guardian(_Desk):
     """Owns one server of one data folder for as long as somebody uses it."""
 
-    def __init__(self, name: str, data_dir: Path, durable: bool, found: Path, lock: int) -> None:
+    def __init__(self, name: str, data_dir: Path, durable: bool, found: Path) -> None:
         super().__init__(name, data_dir)
-        self.kind, self.folder, self.durable, self.lock = _KINDS[name], data_dir / name, durable, lock
+        self.kind, self.folder, self.durable = _KINDS[name], data_dir / name, durable
         self.user = _user_for(self.folder)
+        self.lock = self._server_lock()
         self.sockets = self._private_folder()
         self.program = self.found = found
 
@@ -200,6 +200,14 @@ class _Guardian(_Desk):
             shutil.rmtree(self.sockets, ignore_errors=True)
             self.file("run").unlink(missing_ok=True)
 
+    def _server_lock(self) -> int:
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline:
+            if (lock := self.try_lock("server", fcntl.LOCK_EX)) is not None:
+                return lock
+            time.sleep(0.01)
+        raise LocalServiceError(f"one that lost its guardian has not stopped in {READY_WITHIN:g} seconds")
+
     def own(self, folder: Path) -> None:
         """Make it a folder of the server's user."""
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -216,7 +224,7 @@ class _Guardian(_Desk):
             raise LocalServiceError(f"{Path(command[0]).name} failed for {folder}: {self.last_words()}")
 
     def _spawn(self, words: Sequence[str], folder: Path, stdin: int | None = None, stdout: int | None = None) -> Child:
-        """A child that knows its folder as HERE and holds our lock."""
+        """A child that knows its folder as HERE and holds the server lock."""
         # PR_SET_PDEATHSIG: not even `kill -9` of the guardian leaves a server behind
         prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else lambda *_: None
         uid, gid = self.user or (None, None)
@@ -301,7 +309,7 @@ def _user_for(folder: Path) -> tuple[int, int] | None:
     raise LocalServiceError("PostgreSQL refuses to run as root and there is neither a user postgres nor nobody.")
 
 
-def _prepare_postgres(guardian: _Guardian) -> None:
+def _postgres_data(guardian: _Guardian) -> None:
     """A data folder that fits the program: checked, or new and then complete or not there at all."""
     folder, version = guardian.folder, guardian.version(guardian.program)
     if not any(folder.iterdir()):
@@ -345,9 +353,8 @@ def _postgres_command(guardian: _Guardian) -> list[str]:
     return [str(guardian.program), "-D", HERE, *(f"--{setting}" for setting in listen + behave + haste)]
 
 
-def _postgres_is_ready(guardian: _Guardian, pid: int) -> bool:
-    """What `pg_ctl --wait` looks at."""
-    pid_file = guardian.folder / "postmaster.pid"
+def _postgres_ready(guardian: _Guardian, pid: int) -> bool:
+    pid_file = guardian.folder / "postmaster.pid"  # what `pg_ctl --wait` looks at
     words = pid_file.read_text().split() if pid_file.exists() else []
     return words[:1] == [str(pid)] and words[-1] == "ready"
 
@@ -358,7 +365,7 @@ def _valkey_command(guardian: _Guardian) -> list[str]:
     return [str(guardian.program), *listen, *keep]
 
 
-def _valkey_is_ready(guardian: _Guardian, _: int) -> bool:
+def _valkey_ready(guardian: _Guardian, _: int) -> bool:
     with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
         connection.settimeout(1)
         connection.connect(str(guardian.sockets / "valkey.sock"))
@@ -380,19 +387,19 @@ class _Kind:
 
 _KINDS = {
     "postgres": _Kind(
-        "postgresql://souk@/souk?host={}", signal.SIGINT, _prepare_postgres, _postgres_command, _postgres_is_ready
+        "postgresql://souk@/souk?host={}", signal.SIGINT, _postgres_data, _postgres_command, _postgres_ready
     ),
-    "valkey": _Kind("unix://{}/valkey.sock?db=0", signal.SIGTERM, lambda _: None, _valkey_command, _valkey_is_ready),
+    "valkey": _Kind("unix://{}/valkey.sock?db=0", signal.SIGTERM, lambda _: None, _valkey_command, _valkey_ready),
 }
 
 
-def _guard(name: str, data_dir: str, durable: str, found: str, lock: str) -> None:
+def _guard(name: str, data_dir: str, durable: str, found: str) -> None:
     """A guardian's life; forked once more, so that nobody has to wait for its end."""
     if os.fork():
         os._exit(0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
-        _Guardian(name, Path(data_dir), durable == "1", Path(found), int(lock)).watch()
+        _Guardian(name, Path(data_dir), durable == "1", Path(found)).watch()
     except (LocalServiceError, OSError) as error:
         _Desk(name, Path(data_dir)).tell(error=f"The local {name} cannot be started: {error}".removesuffix(".") + ".")
 

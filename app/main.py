@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -10,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
@@ -55,7 +57,8 @@ class Shortcut:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The whole application, ready to serve. Settings need both URLs."""
     settings = settings or get_settings()
-    assert settings.database_url and settings.redis_url, "DATABASE_URL and REDIS_URL are needed; `souk up` finds them"
+    assert settings.database_url, "DATABASE_URL is needed; `souk up` finds one"
+    assert settings.redis_url, "REDIS_URL is needed; `souk up` finds one"
     database, counters = Database(settings.database_url, settings.database_pool), Counters(settings.redis_url)
 
     @asynccontextmanager
@@ -82,8 +85,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         CORSMiddleware,
         allow_origins=[settings.frontend_url.rstrip("/")],
         allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Order-Token", "X-Request-Id"],
-        expose_headers=["ETag", "X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "If-Match",
+            "If-None-Match",
+            "Idempotency-Key",
+            "X-Order-Token",
+            "X-Request-Id",
+        ],
+        expose_headers=[
+            "ETag",
+            "X-Request-Id",
+            "Retry-After",
+            "RateLimit-Limit",
+            "RateLimit-Remaining",
+            "RateLimit-Reset",
+        ],
         max_age=600,
     )
     return application
@@ -93,10 +111,11 @@ def add_routes(application: FastAPI) -> None:
     """Flat, flows first: an included router would be searched anew for each request."""
     for router in ROUTERS:
         application.router.routes.extend(router.routes)
-    taken = {(route.path, method) for router in ROUTERS for route in router.routes for method in route.methods}  # type: ignore[attr-defined]
+    written = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    taken = {(route.path, method) for route in written for method in route.methods or ()}
     for resource in RESOURCES.values():
         for route in routes(resource):
-            if not {(route.path, method) for method in route.methods} & taken:
+            if not {(route.path, method) for method in route.methods or ()} & taken:
                 application.router.routes.append(route)
     add_health(application)
     add_docs(application)
@@ -110,14 +129,13 @@ def add_health(application: FastAPI) -> None:
 
 def add_docs(application: FastAPI) -> None:
     """The schema, and Swagger UI from files of our own."""
-    schema = openapi(application)
-    application.openapi = lambda: schema  # type: ignore[method-assign]
+    application.openapi = cache(lambda: openapi(application))  # type: ignore[method-assign]
     assets = files(fastapi_swagger).joinpath("resources")
     application.mount("/api/docs/assets", StaticFiles(directory=str(assets)), name="docs-assets")
 
     @application.get("/api/openapi.json", include_in_schema=False)
     async def openapi_json() -> Response:
-        return JSONResponse(schema)
+        return JSONResponse(application.openapi())
 
     @application.get("/api/docs", include_in_schema=False)
     async def docs() -> Response:
@@ -134,7 +152,12 @@ def add_docs(application: FastAPI) -> None:
 
 def openapi(application: FastAPI) -> dict[str, Any]:
     """One Problem schema for every error; no operation says HTTPValidationError."""
-    schema = get_openapi(title=application.title, version=application.version, description=application.description, routes=application.routes)
+    schema = get_openapi(
+        title=application.title,
+        version=application.version,
+        description=application.description,
+        routes=application.routes,
+    )
     schemas = schema["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -172,6 +195,6 @@ DOCS_PAGE = """<!doctype html>
 <body><div id="swagger-ui"></div>
 <script src="/api/docs/assets/swagger-ui-bundle.js"></script><script src="/api/docs/start.js"></script></body></html>
 """
-DOCS_START = """SwaggerUIBundle({url: "/api/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true,
-  docExpansion: "list", tryItOutEnabled: true, validatorUrl: null});
+DOCS_START = """SwaggerUIBundle({url: "/api/openapi.json", dom_id: "#swagger-ui", deepLinking: true,
+  persistAuthorization: true, docExpansion: "list", tryItOutEnabled: true, validatorUrl: null});
 """

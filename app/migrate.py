@@ -41,11 +41,11 @@ def newest() -> str | None:
 
 
 def drift(database_url: str) -> list[Any]:
-    """What the tables declare and the migrations do not make. Search indexes are compared by name: their text is SQL's."""
+    """What the tables declare and the migrations do not make."""
     engine = create_engine(sqlalchemy_url(database_url))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": lambda *_: True})
-        found = compare_metadata(context, SQLModel.metadata)
+        found: list[Any] = compare_metadata(context, SQLModel.metadata)
     engine.dispose()
     return found
 

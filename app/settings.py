@@ -41,7 +41,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="PostgreSQL 14 or newer, as postgresql://…; empty: a local server under DATA_DIR."
     )
-    database_pool: int = Field(10, ge=2, le=200, description="Connections each process may hold for writing, and as many for reading.")
+    database_pool: int = Field(
+        10, ge=2, le=200, description="Connections each process may hold for writing, and as many for reading."
+    )
     redis_url: str | None = Field(None, description="Valkey or Redis; empty: a local server under DATA_DIR.")
     jwt_secret: SecretStr | None = Field(
         None, description="Signs tokens, at least 32 characters; empty in development: made once and kept in DATA_DIR."

@@ -6,5 +6,7 @@ from pkgutil import iter_modules
 from fastapi import APIRouter
 
 ROUTERS: list[APIRouter] = [
-    module.router for info in iter_modules(__path__) if hasattr(module := import_module(f"{__name__}.{info.name}"), "router")
+    module.router
+    for info in iter_modules(__path__)
+    if hasattr(module := import_module(f"{__name__}.{info.name}"), "router")
 ]

@@ -22,7 +22,7 @@ from app.kit import audit, changes, reading
 from app.kit.access import Actor, Role
 from app.kit.audit import REQUEST
 from app.kit.router import PREFIX, SignedIn, example_of, json_response, problems
-from app.kit.schemas import Data, Input, Output, given, read_schema, update_schema
+from app.kit.schemas import Input, Output, data_of, given, read_schema, update_schema
 from app.kit.table import Email, Line, Phone, Title, no_nul, now
 from app.resources.emails import mail
 from app.resources.sessions import RevokedToken
@@ -37,7 +37,7 @@ Typed = Annotated[str, Field(max_length=1024), AfterValidator(no_nul)]
 """A password or token as it was typed: compared, never stored."""
 Profile = read_schema(profiles)
 ProfileUpdate = update_schema(profiles)
-PROFILE: dict[str, Any] = {"model": Data[Profile], **example_of(profiles)}  # type: ignore[valid-type]
+PROFILE: dict[str, Any] = {"model": data_of(Profile), **example_of(profiles)}
 
 
 class EmailTaken(AlreadyExists):
@@ -47,7 +47,14 @@ class EmailTaken(AlreadyExists):
 class Registration(Input):
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"email": "amina@example.com", "password": "olive-tree-42", "full_name": "Amina Benali", "phone": "+213 550 12 34 56"}]
+            "examples": [
+                {
+                    "email": "amina@example.com",
+                    "password": "olive-tree-42",
+                    "full_name": "Amina Benali",
+                    "phone": "+213 550 12 34 56",
+                }
+            ]
         }
     )
 
@@ -59,14 +66,18 @@ class Registration(Input):
 
 
 class Credentials(Input):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "amina@example.com", "password": "olive-tree-42"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"email": "amina@example.com", "password": "olive-tree-42"}]}
+    )
 
     email: Typed
     password: Typed
 
 
 class PasswordChange(Input):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"current_password": "olive-tree-42", "new_password": "lemon-tree-43"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"current_password": "olive-tree-42", "new_password": "lemon-tree-43"}]}
+    )
 
     current_password: Typed
     new_password: Password
@@ -106,12 +117,12 @@ class BareToken(Output):
 
 TOKEN_EXAMPLE = {"access_token": "eyJhbGciOi…", "token_type": "bearer", "expires_in": 604800}
 TOKEN: dict[str, Any] = {
-    "model": Data[SignedInToken],
+    "model": data_of(SignedInToken),
     "content": {"application/json": {"example": {"data": {**TOKEN_EXAMPLE, "user": EXAMPLE}}}},
 }
 ACCOUNT = Statement(
-    select(User.id, User.role, User.token_version, User.hashed_password).where(  # type: ignore[call-overload]
-        func.lower(User.email) == func.lower(bindparam("email", type_=String())), User.is_active
+    select(User.c.id, User.c.role, User.c.token_version, User.c.hashed_password).where(
+        func.lower(User.c.email) == func.lower(bindparam("email", type_=String())), User.c.is_active
     )
 )
 
@@ -154,7 +165,13 @@ def database_of(request: Request) -> Database:
 # -- signing up, in and out
 
 
-@router.post("/auth/register", status_code=201, operation_id="register", response_model=None, responses={201: PROFILE, **problems(409, 422)})  # type: ignore[dict-item]
+@router.post(
+    "/auth/register",
+    status_code=201,
+    operation_id="register",
+    response_model=None,
+    responses={201: PROFILE, **problems(409, 422)},
+)
 async def register(request: Request, body: Registration) -> Response:
     """Create an account
 
@@ -183,12 +200,15 @@ async def flush_unless_taken(session: AsyncSession) -> None:
 
 
 def taken() -> EmailTaken:
-    return EmailTaken(errors=[{"pointer": "/email", "code": "taken", "message": "There is an account with this e-mail already."}])
+    return EmailTaken(
+        errors=[{"pointer": "/email", "code": "taken", "message": "There is an account with this e-mail already."}]
+    )
 
 
 async def account(session: AsyncSession, email: str) -> User | None:
     """The account with this e-mail, in any spelling; active or not."""
-    return await session.scalar(select(User).where(func.lower(User.email) == email.lower()))
+    found: User | None = await session.scalar(select(User).where(func.lower(User.c.email) == email.lower()))
+    return found
 
 
 async def sign_in(request: Request, email: str, password: str) -> tuple[Actor, str]:
@@ -212,7 +232,7 @@ async def token_response(source: Database | AsyncSession, actor: Actor, token: s
     return json_response(b'{"data":' + head.encode() + b',"user":' + profile.removeprefix(b'{"data":') + b"}")
 
 
-@router.post("/auth/login", operation_id="login", response_model=None, responses={200: TOKEN, **problems(401, 422)})  # type: ignore[dict-item]
+@router.post("/auth/login", operation_id="login", response_model=None, responses={200: TOKEN, **problems(401, 422)})
 async def login(request: Request, body: Credentials) -> Response:
     """Sign in
 
@@ -223,7 +243,12 @@ async def login(request: Request, body: Credentials) -> Response:
     return await token_response(database_of(request), actor, token)
 
 
-@router.post("/auth/token", operation_id="token", response_model=None, responses={200: {"model": BareToken}, **problems(401, 422)})
+@router.post(
+    "/auth/token",
+    operation_id="token",
+    response_model=None,
+    responses={200: {"model": BareToken}, **problems(401, 422)},
+)
 async def token(request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> dict[str, Any]:
     """Sign in by form
 
@@ -241,7 +266,7 @@ async def logout(session: Session, actor: SignedIn) -> None:
     This token is dead at once; others of the account live on.
     """
     _, _, expires = auth.verified_claims(actor.token, auth.signing_key())
-    await session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now() - timedelta(days=1)))  # type: ignore[arg-type]
+    await session.execute(delete(RevokedToken).where(RevokedToken.c.expires_at < now() - timedelta(days=1)))
     session.add(RevokedToken(token_hash=auth.token_hash(actor.token), expires_at=expires))
 
 
@@ -255,12 +280,19 @@ async def read_profile(request: Request, actor: SignedIn) -> Response:
 
 
 for path, name in {"/auth/me": "getMe", "/users/me": "getUser"}.items():
-    router.get(path, operation_id=name, name=name, response_model=None, responses={200: PROFILE, **problems(401)})(read_profile)  # type: ignore[dict-item]
+    router.get(path, operation_id=name, name=name, response_model=None, responses={200: PROFILE, **problems(401)})(
+        read_profile
+    )
 
 
-@router.patch("/auth/me", operation_id="updateMe", response_model=None, responses={200: PROFILE, **problems(401, 412, 422)})  # type: ignore[dict-item]
+@router.patch(
+    "/auth/me", operation_id="updateMe", response_model=None, responses={200: PROFILE, **problems(401, 412, 422)}
+)
 async def update_profile(
-    session: Session, actor: SignedIn, body: ProfileUpdate, if_match: Annotated[str | None, Header()] = None  # type: ignore[valid-type]
+    session: Session,
+    actor: SignedIn,
+    body: ProfileUpdate,  # type: ignore[valid-type]
+    if_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Change your name, phone or country"""
     assert actor.id
@@ -276,7 +308,11 @@ async def set_password(session: AsyncSession, user: User, hashed: str) -> None:
     user.hashed_password = hashed
     user.token_version += 1
     user.updated_at = now()
-    session.add(audit.entry(Actor(user.id, user.role), "changed password", user, {"hashed_password": [None, None]}, ("hashed_password",)))
+    session.add(
+        audit.entry(
+            Actor(user.id, user.role), "changed password", user, {"hashed_password": [None, None]}, ("hashed_password",)
+        )
+    )
     session.add(mail(user.email, "password_changed", name=user.full_name))
     await session.flush()
 
@@ -286,7 +322,12 @@ def link(user: User, purpose: str) -> str:
     return f"{get_settings().frontend_url.rstrip('/')}/{page}?token={auth.mailed_token(user, purpose)}"
 
 
-@router.post("/auth/change-password", operation_id="changePassword", response_model=None, responses={200: TOKEN, **problems(401, 422)})  # type: ignore[dict-item]
+@router.post(
+    "/auth/change-password",
+    operation_id="changePassword",
+    response_model=None,
+    responses={200: TOKEN, **problems(401, 422)},
+)
 async def change_password(request: Request, actor: SignedIn, body: PasswordChange) -> Response:
     """Change your password
 
@@ -321,7 +362,9 @@ async def mail_link(request: Request, session: AsyncSession, email: str, purpose
         session.add(mail(user.email, template, name=user.full_name, link=link(user, purpose)))
 
 
-@router.post("/auth/forgot-password", status_code=202, operation_id="forgotPassword", responses={**ACCEPTED, **problems(422)})
+@router.post(
+    "/auth/forgot-password", status_code=202, operation_id="forgotPassword", responses={**ACCEPTED, **problems(422)}
+)
 async def forgot_password(request: Request, session: Session, body: EmailOnly) -> dict[str, Any]:
     """Ask for a link to set a new password
 
@@ -331,7 +374,9 @@ async def forgot_password(request: Request, session: Session, body: EmailOnly) -
     return SENT
 
 
-@router.post("/auth/request-verify", status_code=202, operation_id="requestVerify", responses={**ACCEPTED, **problems(422)})
+@router.post(
+    "/auth/request-verify", status_code=202, operation_id="requestVerify", responses={**ACCEPTED, **problems(422)}
+)
 async def request_verify(request: Request, session: Session, body: EmailOnly) -> dict[str, Any]:
     """Ask for a link to verify the e-mail address
 
@@ -363,7 +408,7 @@ async def reset_password(request: Request, body: PasswordReset) -> None:
         await set_password(session, await holder(session, body.token, "reset"), hashed)
 
 
-@router.post("/auth/verify", operation_id="verify", response_model=None, responses={200: PROFILE, **problems(422)})  # type: ignore[dict-item]
+@router.post("/auth/verify", operation_id="verify", response_model=None, responses={200: PROFILE, **problems(422)})
 async def verify(session: Session, body: Verification) -> Response:
     """Verify an e-mail address with a mailed token"""
     user = await holder(session, body.token, "verify")
@@ -372,5 +417,3 @@ async def verify(session: Session, body: Verification) -> Response:
     session.add(audit.entry(actor, "verified", user, {"is_verified": [False, True]}))
     await session.flush()
     return json_response(await reading.one(session, profiles, actor, user.id))
-
-

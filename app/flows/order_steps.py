@@ -12,7 +12,7 @@ from app.kit import changes, flow, reading
 from app.kit.access import Rule, mine, staff
 from app.kit.resource import Resource
 from app.kit.router import PREFIX, Caller, SignedIn, example_of, json_response, problems, rule_needed
-from app.kit.schemas import Data, Input, Output, given, read_schema
+from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
 from app.kit.table import Note
 from app.resources.orders import OrderStatus, desk_orders, orders, service_flow
 from app.resources.status_changes import StatusChange
@@ -30,7 +30,9 @@ class Cancellation(Input):
 class StaffOrderUpdate(Input):
     """Any of: a step of the flow, notes, who works on it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "CONFIRMED", "reason": "Bank transfer received"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "CONFIRMED", "reason": "Bank transfer received"}]}
+    )
 
     status: OrderStatus | None = None
     reason: Note | None = None
@@ -53,7 +55,7 @@ class TimelineEvent(Output):
     name="cancelOrder",
     operation_id="cancelOrder",
     response_model=None,
-    responses={200: {"model": Data[read_schema(orders)], **example_of(orders)}, **problems(401, 404, 409, 422)},  # type: ignore[misc]
+    responses={200: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(401, 404, 409, 422)},
 )
 async def cancel_order(id: str, session: Session, actor: SignedIn, body: Cancellation | None = None) -> Response:
     """Cancel one's own order
@@ -61,7 +63,9 @@ async def cancel_order(id: str, session: Session, actor: SignedIn, body: Cancell
     Possible from PENDING and CONFIRMED; afterwards 409 `illegal_transition`.
     """
     order = await changes.locked(session, orders, actor, id, mine)
-    await flow.move(session, service_flow, order, OrderStatus.CANCELLED, actor, "owner", reason=body.reason if body else None)
+    await flow.move(
+        session, service_flow, order, OrderStatus.CANCELLED, actor, "owner", reason=body.reason if body else None
+    )
     return json_response(await reading.one(session, orders, actor, order.id))
 
 
@@ -72,7 +76,10 @@ async def cancel_order(id: str, session: Session, actor: SignedIn, body: Cancell
     operation_id="updateAdminOrder",
     dependencies=[rule_needed(staff)],
     response_model=None,
-    responses={200: {"model": Data[read_schema(desk_orders)], **example_of(desk_orders)}, **problems(401, 403, 404, 409, 412, 422)},  # type: ignore[misc]
+    responses={
+        200: {"model": data_of(read_schema(desk_orders)), **example_of(desk_orders)},
+        **problems(401, 403, 404, 409, 412, 422),
+    },
 )
 async def update_admin_order(
     id: str, session: Session, actor: Caller, body: StaffOrderUpdate, if_match: Annotated[str | None, Header()] = None
@@ -98,17 +105,17 @@ STEPS = {
 }
 HISTORY = Statement(
     select(
-        reading.moment(StatusChange.at),  # type: ignore[arg-type]
-        StatusChange.from_status,
-        StatusChange.to_status,
-        StatusChange.reason,
-        User.full_name,
-        User.role,
-        User.id,
+        reading.moment(StatusChange.c.at),
+        StatusChange.c.from_status,
+        StatusChange.c.to_status,
+        StatusChange.c.reason,
+        User.c.full_name,
+        User.c.role,
+        User.c.id,
     )
-    .join(User, User.id == StatusChange.actor_id, isouter=True)  # type: ignore[arg-type]
-    .where(StatusChange.order_id == bindparam("order_id", type_=Uuid()))  # type: ignore[arg-type]
-    .order_by(StatusChange.at, StatusChange.id)  # type: ignore[arg-type]
+    .join(User, User.c.id == StatusChange.c.actor_id, isouter=True)
+    .where(StatusChange.c.order_id == bindparam("order_id", type_=Uuid()))
+    .order_by(StatusChange.c.at, StatusChange.c.id)
 )
 
 
@@ -164,4 +171,3 @@ EVENT = {
 }
 timeline_route(orders, mine, "Orders", "getOrderTimeline")
 timeline_route(desk_orders, staff, "Staff", "getAdminOrderTimeline")
-

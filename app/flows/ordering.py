@@ -13,7 +13,7 @@ from app.kit import audit, reading
 from app.kit.access import Actor
 from app.kit.changes import insert_together
 from app.kit.router import PREFIX, SignedIn, example_of, json_response, problems
-from app.kit.schemas import Data, Input, read_schema
+from app.kit.schemas import Input, data_of, read_schema
 from app.kit.table import exponent, new_id, now
 from app.resources.number_series import next_number
 from app.resources.order_items import OrderItem
@@ -32,8 +32,17 @@ class OrderCreate(Input):
             "examples": [
                 {
                     "service_id": "019aab12-7c00-7000-8000-0000000000a1",
-                    "customer_info": {"full_name": "Amina Benali", "email": "amina@example.com", "phone": "+213 550 12 34 56", "country": "DZ"},
-                    "service_details": {"destination": "Canada", "travel_date": "2027-02-08", "purpose_of_travel": "Tourism"},
+                    "customer_info": {
+                        "full_name": "Amina Benali",
+                        "email": "amina@example.com",
+                        "phone": "+213 550 12 34 56",
+                        "country": "DZ",
+                    },
+                    "service_details": {
+                        "destination": "Canada",
+                        "travel_date": "2027-02-08",
+                        "purpose_of_travel": "Tourism",
+                    },
                 }
             ]
         }
@@ -45,9 +54,9 @@ class OrderCreate(Input):
 
 
 FOR_SALE = Statement(
-    select(
-        *(Service.__table__.c[name] for name in ("title", "type", "price", "currency", "region", "specs", "features"))  # type: ignore[attr-defined]
-    ).where(Service.id == bindparam("service_id", type_=Uuid()), Service.is_active)  # type: ignore[arg-type]
+    select(*(Service.c[name] for name in ("title", "type", "price", "currency", "region", "specs", "features"))).where(
+        Service.c.id == bindparam("service_id", type_=Uuid()), Service.c.is_active
+    )
 )
 ORDER_NUMBER = {"order_number": next_number()}
 
@@ -58,7 +67,7 @@ ORDER_NUMBER = {"order_number": next_number()}
     name="createOrder",
     operation_id="createOrder",
     response_model=None,
-    responses={201: {"model": Data[read_schema(orders)], **example_of(orders)}, **problems(401, 413, 422)},  # type: ignore[misc]
+    responses={201: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(401, 413, 422)},
 )
 async def create_order(session: Session, actor: SignedIn, body: OrderCreate) -> Response:
     """Order a service
@@ -99,5 +108,7 @@ async def place_service_order(session: AsyncSession, actor: Actor, wanted: Order
     )
     placed = StatusChange(order_id=order.id, to_status=order.status, at=moment, actor_id=actor.id)
     entry = audit.entry(actor, "created", order, {"status": [None, order.status], "total_amount": [None, price]})
-    await insert_together(session, order, item, placed, entry, made=ORDER_NUMBER, series="HT", year=moment.year, series_id=new_id())
+    await insert_together(
+        session, order, item, placed, entry, made=ORDER_NUMBER, series="HT", year=moment.year, series_id=new_id()
+    )
     return order.id

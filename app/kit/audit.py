@@ -46,7 +46,9 @@ class RequestFacts:
 REQUEST: ContextVar[RequestFacts] = ContextVar("request", default=RequestFacts())  # noqa: B039
 
 
-def entry(actor: Actor, action: str, row: Table, changes: dict[str, list[Any]], secret: tuple[str, ...] = ()) -> AuditEntry:
+def entry(
+    actor: Actor, action: str, row: Table, changes: dict[str, list[Any]], secret: tuple[str, ...] = ()
+) -> AuditEntry:
     """An audit row for a change of `row`; the values of secret fields are masked."""
     request = REQUEST.get()
     shown = {name: [MASK, MASK] if name in secret else values for name, values in changes.items()}
@@ -64,4 +66,8 @@ def entry(actor: Actor, action: str, row: Table, changes: dict[str, list[Any]], 
 def new_values(row: Table) -> dict[str, list[Any]]:
     """A new row as changes: every field that is not empty, from nothing to its value."""
     skipped = {"id", "created_at", "updated_at"}
-    return {name: [None, value] for name, value in row.values().items() if name not in skipped and value not in (None, "", [], {})}
+    return {
+        name: [None, value]
+        for name, value in row.values().items()
+        if name not in skipped and value not in (None, "", [], {})
+    }

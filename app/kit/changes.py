@@ -32,17 +32,28 @@ async def create(session: AsyncSession, resource: Resource, actor: Actor, values
 
 
 async def update(
-    session: AsyncSession, resource: Resource, actor: Actor, key: str | UUID, values: dict[str, Any], if_match: str | None = None
+    session: AsyncSession,
+    resource: Resource,
+    actor: Actor,
+    key: str | UUID,
+    values: dict[str, Any],
+    if_match: str | None = None,
 ) -> Any:
     """The changed row. Raises NotFound, Forbidden, Stale (when `if_match` is not the row's present tag)."""
     row = await locked(session, resource, actor, key, resource.update)
-    if if_match and if_match != "*" and reading.etag(await reading.one(session, resource, actor, row.id)) not in if_match:
+    if (
+        if_match
+        and if_match != "*"
+        and reading.etag(await reading.one(session, resource, actor, row.id)) not in if_match
+    ):
         raise Stale()
     await change(session, resource, actor, row, values)
     return row
 
 
-async def change(session: AsyncSession, resource: Resource, actor: Actor, row: Any, values: dict[str, Any], action: str = "updated") -> None:
+async def change(
+    session: AsyncSession, resource: Resource, actor: Actor, row: Any, values: dict[str, Any], action: str = "updated"
+) -> None:
     """Put values on a locked row and audit what is different. For flows that did their own checks."""
     before = row.values()
     await put(session, resource, actor, row, values)
@@ -57,7 +68,15 @@ async def delete(session: AsyncSession, resource: Resource, actor: Actor, key: s
     """Raises NotFound, Forbidden, InUse."""
     row = await locked(session, resource, actor, key, resource.delete)
     await session.delete(row)
-    session.add(audit.entry(actor, "deleted", row, {name: [pair[1], None] for name, pair in audit.new_values(row).items()}, secrets_of(row)))
+    session.add(
+        audit.entry(
+            actor,
+            "deleted",
+            row,
+            {name: [pair[1], None] for name, pair in audit.new_values(row).items()},
+            secrets_of(row),
+        )
+    )
     await session.flush()
 
 
@@ -85,7 +104,9 @@ async def locked(session: AsyncSession, resource: Resource, actor: Actor, key: s
     raise Forbidden()
 
 
-async def insert_together(session: AsyncSession, *rows: Table, made: Mapping[str, ColumnElement[Any]] | None = None, **parameters: Any) -> None:
+async def insert_together(
+    session: AsyncSession, *rows: Table, made: Mapping[str, ColumnElement[Any]] | None = None, **parameters: Any
+) -> None:
     """New rows of several tables in one statement, prepared once for these tables: one round trip, no objects kept.
 
     `made` gives columns of the first row that the database makes, such as a number from a counter, with `parameters`.
@@ -99,7 +120,7 @@ async def insert_together(session: AsyncSession, *rows: Table, made: Mapping[str
 def insert_statement(tables: tuple[type[Table], ...], made: tuple[tuple[str, ColumnElement[Any]], ...]) -> Statement:
     inserts = []
     for place, table in enumerate(tables):
-        columns = table.__table__.columns  # type: ignore[attr-defined]
+        columns = table.sql_table.columns
         given = {column.name: bindparam(f"{place}_{column.name}", type_=column.type) for column in columns}
         inserts.append(insert(table).values(given | (dict(made) if place == 0 else {})).cte(f"new_{place}"))
     return Statement(select(literal_column("1")).add_cte(*inserts))
@@ -108,5 +129,3 @@ def insert_statement(tables: tuple[type[Table], ...], made: tuple[tuple[str, Col
 def secrets_of(row: Table) -> tuple[str, ...]:
     """Columns whose values never enter the audit."""
     return tuple(name for name in type(row).model_fields if any(word in name for word in SECRET_WORDS))
-
-

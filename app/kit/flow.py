@@ -53,7 +53,10 @@ class Flow:
         """The targets a party may choose, as a JSON array in SQL."""
         sources = dict.fromkeys(move.source for move in self.moves)
         arrays = {source: ",".join(f'"{move.target}"' for move in self.options(source, party)) for source in sources}
-        whens = [(type_coerce(status, String) == literal_column(f"'{source}'"), literal_column(f"'[{text}]'::json")) for source, text in arrays.items()]
+        whens: list[Any] = [
+            (type_coerce(status, String) == literal_column(f"'{source}'"), literal_column(f"'[{text}]'::json"))
+            for source, text in arrays.items()
+        ]
         return case(*whens, else_=literal_column("'[]'::json"))
 
     def choose(self, row: Any, target: Choice, party: str) -> Move:
@@ -63,19 +66,27 @@ class Flow:
             if move.target == target:
                 return move
         names = [str(move.target) for move in options]
-        detail = f"From {row.status} it can go to {', '.join(names)}." if names else f"From {row.status} there is no further step."
+        detail = (
+            f"From {row.status} it can go to {', '.join(names)}."
+            if names
+            else f"From {row.status} there is no further step."
+        )
         raise IllegalTransition(detail, allowed=names)
 
 
-async def move(session: AsyncSession, flow: Flow, row: Any, target: Choice, actor: Actor, party: str, **given: str | None) -> Move:
+async def move(
+    session: AsyncSession, flow: Flow, row: Any, target: Choice, actor: Actor, party: str, **given: str | None
+) -> Move:
     """Take a step: `given` holds the fields the move needs. Raises IllegalTransition, also when somebody was faster."""
     step = flow.choose(row, target, party)
     for name in step.needs:
         if not (given.get(name) or "").strip():
             raise ValidationError.of(f"/{name}", "missing", f"{step.label} needs a {name.replace('_', ' ')}.")
     moment = now()
-    guarded = update(flow.table).where(flow.table.id == row.id, flow.table.status == step.source)  # type: ignore[attr-defined, arg-type]
-    result = await session.execute(guarded.values(status=target, updated_at=moment), execution_options={"synchronize_session": False})
+    guarded = update(flow.table).where(flow.table.c.id == row.id, flow.table.c.status == step.source)
+    result = await session.execute(
+        guarded.values(status=target, updated_at=moment), execution_options={"synchronize_session": False}
+    )
     if result.rowcount != 1:  # type: ignore[attr-defined]
         await session.refresh(row)
         flow.choose(row, target, party)

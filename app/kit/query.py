@@ -58,7 +58,9 @@ def parse(resource: Resource, query_string: bytes) -> Query:
     for spelling, text in given.items():
         name = names.get(spelling)
         if name is None:
-            raise ValidationError.of(f"?{spelling}", "unknown_parameter", "There is no such parameter.", sorted(set(names.values())))
+            raise ValidationError.of(
+                f"?{spelling}", "unknown_parameter", "There is no such parameter.", sorted(set(names.values()))
+            )
         if name in resource.filters:
             column, _, operator = name.partition("__")
             values[name] = filter_value(resource, column, operator, spelling, text)

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     ColumnElement,
     Date,
@@ -41,7 +42,7 @@ from app.kit.query import Filter, Query, Shape, parameter
 from app.kit.resource import Resource
 from app.kit.table import NOT_TWO_DIGITS
 
-MOMENT = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+MOMENT: ColumnElement[str] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
 
 
 def moment(value: ColumnElement[Any]) -> ColumnElement[str]:
@@ -54,11 +55,14 @@ def amount(value: ColumnElement[Any], currency: ColumnElement[str]) -> ColumnEle
     by_digits: dict[int, list[str]] = {}
     for code, digits in NOT_TWO_DIGITS.items():
         by_digits.setdefault(digits, []).append(f"'{code}'")
-    digits = case(
-        *((currency.in_([literal_column(code) for code in codes]), literal_column(str(n))) for n, codes in by_digits.items()),
+    places: ColumnElement[int] = case(
+        *(
+            (currency.in_([literal_column(code) for code in codes]), literal_column(str(n)))
+            for n, codes in by_digits.items()
+        ),
         else_=literal_column("2"),
     )
-    return cast(func.round(value, digits), Text)
+    return cast(func.round(value, places), Text)
 
 
 def as_json(resource: Resource, name: str) -> ColumnElement[Any]:
@@ -71,8 +75,10 @@ def as_json(resource: Resource, name: str) -> ColumnElement[Any]:
 
 def fields(resource: Resource, single: bool) -> list[ColumnElement[Any]]:
     """What a row shows, in order: its visible columns, then what is computed."""
-    shown = [as_json(resource, name).label(name) for name in resource.columns]
-    extras = [extra.sql(resource).label(name) for name, extra in resource.computed.items() if single or not extra.single]
+    shown: list[ColumnElement[Any]] = [as_json(resource, name).label(name) for name in resource.columns]
+    extras = [
+        extra.sql(resource).label(name) for name, extra in resource.computed.items() if single or not extra.single
+    ]
     return shown + extras
 
 
@@ -91,7 +97,7 @@ def embedded(child: Resource, link: str) -> Any:
             select(*fields(child, single=False))
             .where(child.column(link) == parent.column("id"))
             .order_by(child.column("id"))
-            .correlate(parent.table.__table__)  # type: ignore[attr-defined]
+            .correlate(parent.table.sql_table)
             .subquery("child")
         )
         array = func.json_agg(func.row_to_json(literal_column("child")))
@@ -102,7 +108,7 @@ def embedded(child: Resource, link: str) -> Any:
 
 @lru_cache(maxsize=1024)
 def one_statement(resource: Resource, clauses: Rule, key: str) -> Statement:
-    wanted = resource.column(key) == bindparam("key", type_=Uuid() if key == "id" else String())
+    wanted = resource.column(key) == bindparam("key", type_=resource.column(key).type)
     row = select(*fields(resource, single=True)).where(wanted, condition(clauses, resource)).subquery("r")
     return Statement(select(cast(func.row_to_json(literal_column("r")), Text)).select_from(row))
 
@@ -110,12 +116,15 @@ def one_statement(resource: Resource, clauses: Rule, key: str) -> Statement:
 @lru_cache(maxsize=1024)
 def list_statement(resource: Resource, clauses: Rule, shape: Shape) -> Statement:
     """Two columns: the rows as JSON texts joined by commas, and the total. A search is materialized first."""
-    table = resource.table.__table__  # type: ignore[attr-defined]
+    table = resource.table.sql_table
     wanted = and_(condition(clauses, resource), *(compared(resource, filter) for filter in shape.filters))
     rows = select(*fields(resource, single=False))
-    limit, offset = bindparam("limit", type_=None), bindparam("offset", type_=None)
+    limit, offset = bindparam("limit", type_=BigInteger()), bindparam("offset", type_=BigInteger())
     if shape.words:
-        found = and_(wanted, *(resource.searched.ilike(bindparam(f"word_{place}", type_=String())) for place in range(shape.words)))
+        found = and_(
+            wanted,
+            *(resource.searched.ilike(bindparam(f"word_{place}", type_=String())) for place in range(shape.words)),
+        )
         keys = {key.lstrip("-") for key in shape.sort}
         hit = select(*(table.c[name] for name in sorted(keys))).where(found).cte("hit").prefix_with("MATERIALIZED")
         ids = select(hit.c.id).order_by(*sorting(hit.c, shape.sort)).limit(limit).offset(offset)
@@ -148,7 +157,7 @@ async def page(database: Database, resource: Resource, actor: Actor, query: Quer
     ((rows, total),) = await database.read(statement, actor_id=actor.id, **query.parameters())
     pages = -(-total // query.limit)
     meta = f'],"meta":{{"page":{query.page},"limit":{query.limit},"total":{total},"pages":{pages}}}}}'
-    return b'{"data":[' + rows.encode() + meta.encode()
+    return f'{{"data":[{rows}{meta}'.encode()
 
 
 def key_of(resource: Resource, text: str) -> tuple[str, UUID | str]:
@@ -177,7 +186,7 @@ async def one(source: Database | AsyncSession, resource: Resource, actor: Actor,
         rows = await run(source, statement, actor_id=actor.id, key=value)
     if not rows:
         raise NotFound()
-    return b'{"data":' + rows[0][0].encode() + b"}"
+    return f'{{"data":{rows[0][0]}}}'.encode()
 
 
 def etag(body: bytes) -> str:

@@ -52,7 +52,7 @@ class Look:
 
 
 Prepare = Callable[[AsyncSession, Actor, Any, dict[str, Any]], Awaitable[None]]
-"""Called with session, actor, row and the new values before they are put on the row; may change the values or refuse."""
+"""Called with session, actor, row and the new values before they are put on the row; may change them or refuse."""
 
 RESOURCES: dict[str, "Resource"] = {}
 """Every declared resource by path."""
@@ -63,7 +63,8 @@ class Resource:
     """One table as one group of people sees it. Every option has a safe default: locked, hidden or absent.
 
     `owner` names the column that `mine` compares. `writable` is an allow-list; `create_only` adds what may be given
-    once. `order` is the default: newest first, as ids are UUIDv7. `filters` are columns with an optional `__gte`, `__lte` or `__in`; `search` may reach into JSON (`info.name`).
+    once. `order` is the default: newest first, as ids are UUIDv7. `filters` are columns with an optional `__gte`,
+    `__lte` or `__in`; `search` may reach into JSON (`info.name`). `rest=False` leaves its routes to a flow.
     """
 
     table: type[Table]
@@ -88,7 +89,7 @@ class Resource:
     rest: bool = True
 
     def __post_init__(self) -> None:
-        self.path = self.path or self.table.__tablename__.replace("_", "-")
+        self.path = self.path or str(self.table.__tablename__).replace("_", "-")
         self.check()
         if self.path in RESOURCES:
             raise self.wrong("path", f"/{self.path} is taken by {RESOURCES[self.path].table.__name__}")
@@ -107,8 +108,13 @@ class Resource:
         words = self.name.replace("-", " ")
         return words[:-3] + "y" if words.endswith("ies") else words.removesuffix("s")
 
+    @property
+    def names(self) -> list[str]:
+        """Every column of the table."""
+        return [column.name for column in self.table.c]
+
     def column(self, name: str) -> Column[Any]:
-        column: Column[Any] = self.table.__table__.columns[name]  # type: ignore[attr-defined]
+        column: Column[Any] = self.table.c[name]
         return column
 
     def owned_by(self, actor_id: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -118,18 +124,19 @@ class Resource:
     @cached_property
     def columns(self) -> list[str]:
         """Visible columns, in order of declaration; the moments come last."""
-        names = [name for name in self.table.__table__.columns.keys() if name not in self.hidden]  # type: ignore[attr-defined]
+        names = [name for name in self.names if name not in self.hidden]
         return [name for name in names if name not in LAST_COLUMNS] + [name for name in LAST_COLUMNS if name in names]
 
     def annotation(self, name: str) -> Any:
         """The declared type of a column, with its constraints."""
-        return next(kind.__annotations__[name] for kind in self.table.__mro__ if name in vars(kind).get("__annotations__", {}))
+        return next(
+            kind.__annotations__[name] for kind in self.table.__mro__ if name in vars(kind).get("__annotations__", {})
+        )
 
     @cached_property
     def money(self) -> list[str]:
         """Columns that hold an amount in the row's `currency`."""
-        names = self.table.__table__.columns.keys()  # type: ignore[attr-defined]
-        return [name for name in names if limits(self.annotation(name), "max_digits")]
+        return [name for name in self.names if limits(self.annotation(name), "max_digits")]
 
     @cached_property
     def searched(self) -> ColumnElement[str]:
@@ -145,7 +152,7 @@ class Resource:
 
     def index_search(self) -> None:
         name = f"ix_{self.table.__tablename__}_search"
-        if not any(index.name == name for index in self.table.__table__.indexes):  # type: ignore[attr-defined]
+        if not any(index.name == name for index in self.table.sql_table.indexes):
             indexed = cast(self.searched, Text).label("searched")
             Index(name, indexed, postgresql_using="gin", postgresql_ops={"searched": "gin_trgm_ops"})
 
@@ -158,7 +165,7 @@ class Resource:
         self.check_columns_exist()
         self.check_rules()
         self.check_indexes()
-        for name in self.table.__table__.columns.keys():  # type: ignore[attr-defined]
+        for name in self.names:
             if any(word in name for word in SECRET_WORDS) and name not in self.hidden:
                 raise self.wrong("hidden", f"{name} looks like a secret and is not hidden")
         if self.money and "currency" not in self.table.model_fields:
@@ -181,7 +188,7 @@ class Resource:
         }
         for option, names in options.items():
             for name in names:
-                if name not in self.table.__table__.columns:  # type: ignore[attr-defined]
+                if name not in self.table.c:
                     raise self.wrong(option, f"{self.table.__name__} has no column {name}")
 
     def check_rules(self) -> None:
@@ -203,12 +210,18 @@ class Resource:
 
     def indexed(self, name: str) -> bool:
         """Whether an index leads with the column, alone or behind the owner."""
-        table = self.table.__table__  # type: ignore[attr-defined]
+        table = self.table.sql_table
         leads = [[getattr(part, "name", "") for part in index.expressions] for index in table.indexes]
-        unique = [[column.name for column in constraint.columns] for constraint in table.constraints if hasattr(constraint, "columns")]
+        unique = [
+            [column.name for column in constraint.columns]
+            for constraint in table.constraints
+            if hasattr(constraint, "columns")
+        ]
         ordered = [names[1:] if names and names[0] == self.owner else names for names in leads]
         return any(names[:1] == [name] for names in (*leads, *unique, *ordered))
 
 
 def is_json(resource: Resource, name: str) -> bool:
-    return bare(resource.annotation(name)) in (dict, list) or getattr(bare(resource.annotation(name)), "__origin__", None) in (dict, list)
+    return bare(resource.annotation(name)) in (dict, list) or getattr(
+        bare(resource.annotation(name)), "__origin__", None
+    ) in (dict, list)

@@ -19,7 +19,7 @@ from app.errors import NotAuthenticated
 from app.kit import changes, query, reading
 from app.kit.access import NOBODY, STAFF, Actor, Rule, allowed, answer
 from app.kit.resource import Resource
-from app.kit.schemas import Data, Page, create_schema, given, input_type, pascal, read_schema, update_schema
+from app.kit.schemas import create_schema, data_of, given, input_type, page_of, pascal, read_schema, update_schema
 
 PREFIX = "/api/v1"
 PARTS = {
@@ -35,7 +35,9 @@ PARTS = {
     429: "Too many requests.",
     503: "Cannot be done right now.",
 }
-bearer = OAuth2PasswordBearer(tokenUrl=f"{PREFIX}/auth/token", auto_error=False, description="A token from `/auth/login`.")
+bearer = OAuth2PasswordBearer(
+    tokenUrl=f"{PREFIX}/auth/token", auto_error=False, description="A token from `/auth/login`."
+)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -67,7 +69,8 @@ def rule_needed(rule: Rule) -> DependsParam:
     async def check(actor: Caller) -> None:
         allowed(rule, actor)
 
-    return Depends(check)
+    dependency: DependsParam = Depends(check)
+    return dependency
 
 
 def json_response(body: bytes, status: int = 200) -> Response:
@@ -129,7 +132,10 @@ def list_route(resource: Resource, path: str = "", summary: str = "", name: str 
         description=list_description(resource),
         tags=[tag(resource)],
         openapi_extra={"parameters": list(list_parameters(resource, fixed))},
-        responses={200: {"model": Page[read_schema(resource, single=False)], **example_of(resource, many=True)}, **problems(*denials(resource.read), 422)},  # type: ignore[misc]
+        responses={
+            200: {"model": page_of(read_schema(resource, single=False)), **example_of(resource, many=True)},
+            **problems(*denials(resource.read), 422),
+        },
     )
 
 
@@ -146,7 +152,10 @@ def one_route(resource: Resource) -> ReadRoute:
         description=f"By id{' or slug' if resource.slug else ''}. Comes with an `ETag`; `If-None-Match` gives 304.",
         tags=[tag(resource)],
         openapi_extra={"parameters": [id_parameter(resource)]},
-        responses={200: {"model": Data[read_schema(resource)], **example_of(resource)}, **problems(*denials(resource.read), 404)},  # type: ignore[misc]
+        responses={
+            200: {"model": data_of(read_schema(resource)), **example_of(resource)},
+            **problems(*denials(resource.read), 404),
+        },
     )
 
 
@@ -164,7 +173,11 @@ def update_route(resource: Resource) -> APIRoute:
     schema = update_schema(resource)
 
     async def endpoint(
-        id: str, session: Session, actor: Caller, body: schema, if_match: Annotated[str | None, Header()] = None  # type: ignore[valid-type]
+        id: str,
+        session: Session,
+        actor: Caller,
+        body: schema,  # type: ignore[valid-type]
+        if_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         row = await changes.update(session, resource, actor, id, given(body), if_match)
         return json_response(await reading.one(session, resource, actor, row.id))
@@ -180,10 +193,12 @@ def delete_route(resource: Resource) -> APIRoute:
     return write_route(resource, "DELETE", "delete", endpoint, resource.delete, 204, 404, 409)
 
 
-def write_route(resource: Resource, method: str, verb: str, endpoint: Any, rule: Rule, status: int, *errors: int) -> APIRoute:
+def write_route(
+    resource: Resource, method: str, verb: str, endpoint: Any, rule: Rule, status: int, *errors: int
+) -> APIRoute:
     shown: dict[int | str, dict[str, Any]] = {}
     if status != 204:
-        shown[status] = {"model": Data[read_schema(resource)], **example_of(resource)}  # type: ignore[misc]
+        shown[status] = {"model": data_of(read_schema(resource)), **example_of(resource)}
     text = f"{verb.capitalize()} {article(resource.noun)}"
     allow = ", ".join(sorted({clause.name for clause in rule}))
     return APIRoute(
@@ -194,7 +209,8 @@ def write_route(resource: Resource, method: str, verb: str, endpoint: Any, rule:
         name=f"{verb}{pascal(resource)}",
         operation_id=f"{verb}{pascal(resource)}",
         summary=text,
-        description=f"{text}. Open to: {allow}." + (" Send `If-Match` to be told when somebody was faster." if method == "PATCH" else ""),
+        description=f"{text}. Open to: {allow}."
+        + (" Send `If-Match` to be told when somebody was faster." if method == "PATCH" else ""),
         tags=[tag(resource)],
         dependencies=[rule_needed(rule)],
         responses=shown | problems(*denials(rule), *errors),
@@ -207,7 +223,11 @@ def routes(resource: Resource) -> list[APIRoute]:
     if not resource.rest:
         return []
     reads = [list_route(resource), one_route(resource)] if resource.read else []
-    makers: Mapping[str, Callable[[Resource], APIRoute]] = {"create": create_route, "update": update_route, "delete": delete_route}
+    makers: Mapping[str, Callable[[Resource], APIRoute]] = {
+        "create": create_route,
+        "update": update_route,
+        "delete": delete_route,
+    }
     return [*reads, *(make(resource) for option, make in makers.items() if getattr(resource, option))]
 
 
@@ -230,7 +250,13 @@ def denials(rule: Rule) -> list[int]:
     """Which of 401 and 403 a rule can answer."""
     anybody = bool(answer(rule, NOBODY))
     only_some = not all(answer(rule, Actor(id=NOT_NOBODY, role=role)) for role in STAFF)
-    return [] if anybody else [401, 403] if only_some or any(clause.name in ("staff", "admin") for clause in rule) else [401]
+    return (
+        []
+        if anybody
+        else [401, 403]
+        if only_some or any(clause.name in ("staff", "admin") for clause in rule)
+        else [401]
+    )
 
 
 NOT_NOBODY: Any = object()
@@ -248,7 +274,9 @@ def list_parameters(resource: Resource, fixed: Mapping[str, str]) -> list[dict[s
     found = [
         in_query("page", {**whole, "default": 1}, "Which page, from 1."),
         in_query("limit", {**whole, "maximum": query.MAX_LIMIT, "default": 20}, "Rows on a page."),
-        in_query("sort", {"type": "string", "example": resource.order}, f"Comma-separated: {', '.join(resource.sort)}."),
+        in_query(
+            "sort", {"type": "string", "example": resource.order}, f"Comma-separated: {', '.join(resource.sort)}."
+        ),
     ]
     if resource.search:
         found.append(in_query("search", {"type": "string", "maxLength": 200}, "Words that must all occur."))
@@ -256,7 +284,11 @@ def list_parameters(resource: Resource, fixed: Mapping[str, str]) -> list[dict[s
         column, _, operator = name.partition("__")
         if column not in fixed:
             words = {"": "Equal to.", "gte": "At least.", "lte": "At most.", "in": "One of, comma-separated."}[operator]
-            schema = {"type": "string"} if operator == "in" else TypeAdapter(input_type(resource.annotation(column))).json_schema()
+            schema = (
+                {"type": "string"}
+                if operator == "in"
+                else TypeAdapter(input_type(resource.annotation(column))).json_schema()
+            )
             found.append(in_query(name, inline(schema), words))
     return found
 
@@ -284,5 +316,3 @@ def example_of(resource: Resource, many: bool = False) -> dict[str, Any]:
     data: Any = [dict(resource.example)] if many else dict(resource.example)
     meta = {"meta": {"page": 1, "limit": 20, "total": 1, "pages": 1}} if many else {}
     return {"content": {"application/json": {"example": {"data": data, **meta}}}}
-
-

@@ -65,6 +65,16 @@ class Page(Output, Generic[T]):
     meta: Meta
 
 
+def data_of(model: Any) -> Any:
+    """`Data` of a model made at run time."""
+    return Data.__class_getitem__(model)
+
+
+def page_of(model: Any) -> Any:
+    """`Page` of a model made at run time."""
+    return Page.__class_getitem__(model)
+
+
 class FieldProblem(Output):
     pointer: str
     code: str
@@ -105,18 +115,27 @@ def input_field(resource: Resource, name: str, partial: bool) -> tuple[Any, Any]
     return annotation, ... if info.default is PydanticUndefined else info.default
 
 
+def made(name: str, base: type[Any], fields: dict[str, Any]) -> Any:
+    return create_model(name, __base__=base, **fields)
+
+
 @cache
 def create_schema(resource: Resource) -> type[Input]:
-    fields = {name: input_field(resource, name, partial=False) for name in resource.writable}
+    fields: dict[str, Any] = {name: input_field(resource, name, partial=False) for name in resource.writable}
     fields |= {name: (input_type(resource.annotation(name)) | None, None) for name in resource.create_only}
-    return with_example(create_model(f"{pascal(resource)}Create", __base__=Input, **fields), resource)  # type: ignore[call-overload]
+    return with_example(made(f"{pascal(resource)}Create", Input, fields), resource)
 
 
 @cache
 def update_schema(resource: Resource) -> type[Input]:
     """All fields optional; those not sent stay as they are."""
     fields = {name: input_field(resource, name, partial=True) for name in resource.writable}
-    return with_example(create_model(f"{pascal(resource)}Update", __base__=Input, **fields), resource)  # type: ignore[call-overload]
+    return with_example(made(f"{pascal(resource)}Update", Input, fields), resource)
+
+
+def rows_of(resource: Resource) -> Any:
+    """The type of a computed field that holds rows of another resource."""
+    return list.__class_getitem__(read_schema(resource, single=False))
 
 
 def with_example(model: type[Input], resource: Resource) -> type[Input]:
@@ -130,10 +149,11 @@ def with_example(model: type[Input], resource: Resource) -> type[Input]:
 @cache
 def read_schema(resource: Resource, single: bool = True) -> type[Output]:
     """The shape of a row in answers; list rows (`single=False`) leave some computed fields out."""
-    fields = {name: (resource.annotation(name), ...) for name in resource.columns}
+    fields: dict[str, Any] = {name: (resource.annotation(name), ...) for name in resource.columns}
     fields |= {name: (extra.type, ...) for name, extra in resource.computed.items() if single or not extra.single}
     differs = not single and any(extra.single for extra in resource.computed.values())
-    return create_model(pascal(resource) + ("Row" if differs else ""), __base__=Output, **fields)  # type: ignore[call-overload, no-any-return]
+    model: type[Output] = made(pascal(resource) + ("Row" if differs else ""), Output, fields)
+    return model
 
 
 def check_money(resource: Resource, values: Mapping[str, Any], currency: str) -> None:
@@ -154,11 +174,17 @@ def field_problem(error: Mapping[str, Any], body: Any) -> dict[str, Any]:
     where = [part for part in error["loc"] if part not in ("body", "query", "path", "header")]
     problem = {"pointer": pointer(where, body), "code": str(error["type"]), "message": sentence(error["msg"])}
     expected = error.get("ctx", {}).get("expected") if error["type"] == "enum" else None
-    return problem | ({"allowed": [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]} if expected else {})
+    return problem | (
+        {"allowed": [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]} if expected else {}
+    )
 
 
 def sentence(message: str) -> str:
-    return message.removeprefix("Value error, ").rstrip(".")[:1].upper() + message.removeprefix("Value error, ").rstrip(".")[1:] + "."
+    return (
+        message.removeprefix("Value error, ").rstrip(".")[:1].upper()
+        + message.removeprefix("Value error, ").rstrip(".")[1:]
+        + "."
+    )
 
 
 def pointer(parts: Sequence[str | int], body: Any) -> str:
@@ -188,5 +214,3 @@ def validated(schema: type[Input], values: Any) -> dict[str, Any]:
 def given(model: BaseModel) -> dict[str, Any]:
     """The fields that were sent, as Python values."""
     return {name: getattr(model, name) for name in model.model_fields_set}
-
-

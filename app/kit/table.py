@@ -19,9 +19,11 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, StringConstraints, WithJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from sqlalchemy import CheckConstraint, DateTime, Numeric, String, Uuid
+from sqlalchemy import CheckConstraint, Column, DateTime, Numeric, String, Uuid
 from sqlalchemy import Enum as SqlEnum
+from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 from sqlmodel.main import SQLModelMetaclass
 
@@ -123,8 +125,8 @@ def now() -> datetime:
 
 
 def foreign_key(target: str, *, index: bool = True, ondelete: str = "RESTRICT", **options: Any) -> Any:
-    """A reference to another table's column, as `foreign_key("users.id")`; indexed unless another index leads with it."""
-    return Field(foreign_key=target, index=index, ondelete=ondelete, **options)
+    """A reference to another table's column, as `foreign_key("users.id")`; indexed unless told otherwise."""
+    return Field(foreign_key=target, index=index, ondelete=ondelete, **options)  # type: ignore[call-overload]
 
 
 def table_name(class_name: str) -> str:
@@ -162,7 +164,11 @@ def column_type(annotation: Any) -> Any:
         return None
     if issubclass(kind, StrEnum):
         return SqlEnum(
-            kind, native_enum=False, create_constraint=False, length=40, values_callable=lambda enum: [m.value for m in enum]
+            kind,
+            native_enum=False,
+            create_constraint=False,
+            length=40,
+            values_callable=lambda enum: [m.value for m in enum],
         )
     if issubclass(kind, Decimal):
         return Numeric(limits(annotation, "max_digits") or 14, limits(annotation, "decimal_places") or 3)
@@ -185,6 +191,17 @@ class TypedColumns(SQLModelMetaclass):
             namespace["__table_args__"] = (*checks, *namespace.get("__table_args__", ()))
             namespace.setdefault("__tablename__", table_name(name))
         return super().__new__(mcs, name, bases, namespace, **kwargs)
+
+    @property
+    def c(cls) -> ReadOnlyColumnCollection[str, Column[Any]]:
+        """The columns of the table, for statements: `select(User.c.email)`."""
+        return cls.sql_table.columns
+
+    @property
+    def sql_table(cls) -> SqlTable:
+        """SQLAlchemy's own object for the table."""
+        table: SqlTable = cls.__table__  # type: ignore[attr-defined]
+        return table
 
 
 def with_type(default: Any, sql_type: Any) -> Any:

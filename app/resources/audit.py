@@ -23,5 +23,11 @@ audit = Resource(
         "request_id": "b3f1c2d4",
         "ip": "203.0.113.7",
     },
-    admin=Look(group="System", icon="history", title="action", columns=("at", "actor_id", "action", "resource", "changes"), order=90),
+    admin=Look(
+        group="System",
+        icon="history",
+        title="action",
+        columns=("at", "actor_id", "action", "resource", "changes"),
+        order=90,
+    ),
 )

@@ -3,7 +3,7 @@
 from app.kit.access import Role, only, staff
 from app.kit.reading import embedded
 from app.kit.resource import Computed, Look, Resource
-from app.kit.schemas import read_schema
+from app.kit.schemas import rows_of
 from app.resources.orders import desk_orders
 from app.resources.users import EXAMPLE, SECRETS, User
 
@@ -14,7 +14,13 @@ customers = Resource(
     hidden=(*SECRETS, "role", "seller_category"),
     search=("full_name", "email", "phone"),
     sort=("created_at",),
-    computed={"orders": Computed(list[read_schema(desk_orders)], embedded(desk_orders, "user_id"), single=True)},  # type: ignore[misc]
+    computed={"orders": Computed(rows_of(desk_orders), embedded(desk_orders, "user_id"), single=True)},
     example={**{key: value for key, value in EXAMPLE.items() if key not in ("role", "seller_category")}},
-    admin=Look(group="People", icon="address-book", title="full_name", columns=("full_name", "email", "phone", "country", "created_at"), order=30),
+    admin=Look(
+        group="People",
+        icon="address-book",
+        title="full_name",
+        columns=("full_name", "email", "phone", "country", "created_at"),
+        order=30,
+    ),
 )

@@ -7,8 +7,8 @@ from sqlmodel import Field
 
 from app.kit.access import Choice, staff
 from app.kit.resource import Look, Resource
-from app.kit.table import Json, Line, Table, Whole
 from app.kit.table import Email as Address
+from app.kit.table import Json, Line, Table, Whole
 
 
 class EmailStatus(Choice):
@@ -40,6 +40,18 @@ emails = Resource(
     filters=("status", "template"),
     search=("recipient",),
     sort=("created_at",),
-    example={"id": "019aab12-7c00-7000-8000-0000000000e1", "recipient": "amina@example.com", "template": "reset_password", "status": "QUEUED", "attempts": 0},
-    admin=Look(group="System", icon="mail", title="recipient", columns=("recipient", "template", "status", "created_at"), order=80),
+    example={
+        "id": "019aab12-7c00-7000-8000-0000000000e1",
+        "recipient": "amina@example.com",
+        "template": "reset_password",
+        "status": "QUEUED",
+        "attempts": 0,
+    },
+    admin=Look(
+        group="System",
+        icon="mail",
+        title="recipient",
+        columns=("recipient", "template", "status", "created_at"),
+        order=80,
+    ),
 )

@@ -23,11 +23,21 @@ def next_number() -> ColumnElement[str]:
     Takes the parameters `series`, `year` and `series_id` (a fresh id, used when the series begins). It locks the
     counter until the transaction ends: use it in the transaction's last statement.
     """
-    columns = NumberSeries.__table__.columns  # type: ignore[attr-defined]
-    first = {"id": bindparam("series_id", type_=columns.id.type), "series": bindparam("series", type_=String()), "year": bindparam("year", type_=columns.year.type)}
+    columns = NumberSeries.sql_table.columns
+    first = {
+        "id": bindparam("series_id", type_=columns.id.type),
+        "series": bindparam("series", type_=String()),
+        "year": bindparam("year", type_=columns.year.type),
+    }
     begin = insert(NumberSeries).values(**first, value=1, created_at=func.now(), updated_at=func.now())
-    raised = begin.on_conflict_do_update(index_elements=["series", "year"], set_={"value": columns.value + 1}).returning(columns.value)
+    raised = begin.on_conflict_do_update(
+        index_elements=["series", "year"], set_={"value": columns.value + 1}
+    ).returning(columns.value)
     number = raised.cte("number")
     digits = func.lpad(cast(number.c.value, String), 6, literal_column("'0'"))
-    text = bindparam("series", type_=String()) + literal_column("'-'") + cast(bindparam("year", type_=columns.year.type), String)
+    text = (
+        bindparam("series", type_=String())
+        + literal_column("'-'")
+        + cast(bindparam("year", type_=columns.year.type), String)
+    )
     return select(text + literal_column("'-'") + digits).select_from(number).scalar_subquery()

@@ -17,7 +17,7 @@ from app.kit.access import STAFF, Actor, Choice, mine, staff
 from app.kit.flow import Flow, Move
 from app.kit.reading import embedded
 from app.kit.resource import Computed, Look, Resource
-from app.kit.schemas import Input, read_schema
+from app.kit.schemas import Input, rows_of
 from app.kit.table import Currency, Email, Line, Note, Phone, Price, Table, Title, foreign_key
 from app.resources.order_items import order_items
 from app.resources.status_changes import StatusChange
@@ -92,11 +92,15 @@ class Order(Table, table=True):
 
 
 async def write_history(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
-    change = StatusChange(order_id=order.id, from_status=move.source, to_status=move.target, actor_id=actor.id, reason=reason)
+    change = StatusChange(
+        order_id=order.id, from_status=move.source, to_status=move.target, actor_id=actor.id, reason=reason
+    )
     session.add(change)
 
 
-async def mark_unpaid_confirmation(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+async def mark_unpaid_confirmation(
+    session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None
+) -> None:
     if move.target is OrderStatus.CONFIRMED and order.payment_status is not PaymentStatus.SUCCEEDED:
         order.confirmed_without_payment = True
 
@@ -114,7 +118,7 @@ service_flow = Flow(
     ),
     after=(write_history, mark_unpaid_confirmation),
 )
-"""Staff confirm by hand only what is not paid, and say why (bank transfer, cash at the desk); a payment confirms by itself."""
+"""Staff confirm by hand only what is not paid, and say why (bank transfer, cash at the desk)."""
 
 
 async def check_assignee(session: AsyncSession, actor: Actor, order: Order, values: dict[str, Any]) -> None:
@@ -129,7 +133,7 @@ def allowed_transitions(party: str) -> Computed:
     return Computed(list[OrderStatus], lambda resource: service_flow.options_sql(resource.column("status"), party))
 
 
-ITEMS = Computed(list[read_schema(order_items)], embedded(order_items, "order_id"))  # type: ignore[misc]
+ITEMS = Computed(rows_of(order_items), embedded(order_items, "order_id"))
 LISTS: dict[str, Any] = {
     "filters": ("status", "status__in", "kind", "created_at__gte", "created_at__lte"),
     "sort": ("created_at", "total_amount"),
@@ -146,7 +150,12 @@ EXAMPLE = {
     "payment_status": "PENDING",
     "confirmed_without_payment": False,
     "user_id": "019aab12-7c00-7000-8000-000000000001",
-    "customer_info": {"full_name": "Amina Benali", "email": "amina@example.com", "phone": "+213 550 12 34 56", "country": "DZ"},
+    "customer_info": {
+        "full_name": "Amina Benali",
+        "email": "amina@example.com",
+        "phone": "+213 550 12 34 56",
+        "country": "DZ",
+    },
     "service_details": {"destination": "Canada", "travel_date": "2027-02-08", "purpose_of_travel": "Tourism"},
     "created_at": "2026-11-22T09:30:00.000000Z",
     "updated_at": "2026-11-22T09:30:00.000000Z",
@@ -173,7 +182,12 @@ desk_orders = Resource(
     computed={"items": ITEMS, "allowed_transitions": allowed_transitions("staff")},
     search=("order_number", "customer_info.full_name", "customer_info.email", "customer_info.phone"),
     prepare=check_assignee,
-    example={**EXAMPLE, "admin_notes": "Called the embassy", "assigned_to": None, "allowed_transitions": ["CONFIRMED", "CANCELLED"]},
+    example={
+        **EXAMPLE,
+        "admin_notes": "Called the embassy",
+        "assigned_to": None,
+        "allowed_transitions": ["CONFIRMED", "CANCELLED"],
+    },
     admin=Look(
         group="Work",
         icon="shopping-cart",

@@ -48,7 +48,7 @@ async def name_slug(session: AsyncSession, actor: Actor, service: Service, value
     if service.slug or values.get("slug"):
         return
     slug = slugify(values["title"], max_length=180) or "service"
-    taken = await session.scalar(select(Service.id).where(Service.slug == slug))  # type: ignore[arg-type]
+    taken = await session.scalar(select(Service.c.id).where(Service.c.slug == slug))
     values["slug"] = f"{slug}-{service.id.hex[-6:]}" if taken else slug
 
 
@@ -87,5 +87,11 @@ services = Resource(
         "created_at": "2026-11-22T09:30:00.000000Z",
         "updated_at": "2026-11-22T09:30:00.000000Z",
     },
-    admin=Look(group="Catalogue", icon="package", title="title", columns=("title", "type", "price", "region", "is_active"), order=50),
+    admin=Look(
+        group="Catalogue",
+        icon="package",
+        title="title",
+        columns=("title", "type", "price", "region", "is_active"),
+        order=50,
+    ),
 )

@@ -52,7 +52,9 @@ async def guard_roles(session: AsyncSession, actor: Actor, user: User, values: d
     if role is not Role.SELLER:
         values["seller_category"] = None
     if user.role is Role.ADMIN and user.is_active and (role is not Role.ADMIN or not active):
-        admins = select(User.id).where(User.role == Role.ADMIN, User.is_active).order_by(User.id).with_for_update()  # type: ignore[arg-type]
+        admins = (
+            select(User.c.id).where(User.c.role == Role.ADMIN, User.c.is_active).order_by(User.c.id).with_for_update()
+        )
         if len((await session.scalars(admins)).all()) == 1:
             raise LastAdmin()
     if (role, active) != (user.role, user.is_active):
@@ -86,7 +88,13 @@ users = Resource(
     sort=("created_at",),
     prepare=guard_roles,
     example=EXAMPLE,
-    admin=Look(group="People", icon="users", title="full_name", columns=("full_name", "email", "role", "is_active", "created_at"), order=40),
+    admin=Look(
+        group="People",
+        icon="users",
+        title="full_name",
+        columns=("full_name", "email", "role", "is_active", "created_at"),
+        order=40,
+    ),
 )
 
 profiles = Resource(

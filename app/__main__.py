@@ -1,0 +1,311 @@
+"""`souk`: run it, migrate it, fill it, check it. `souk up` does everything a newcomer needs."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import uvicorn
+from pydantic import ValidationError
+from sqlalchemy import exc, func, select
+
+from app import auth, local, migrate
+from app.db import Database, sqlalchemy_url
+from app.errors import AppError
+from app.kit import audit
+from app.kit.access import Actor, Role
+from app.kit.resource import RESOURCES
+from app.kit.router import routes
+from app.resources.users import User
+from app.seed import PASSWORD, SeedRefused, seed
+from app.settings import Settings, env_example, get_settings
+
+
+class Stop(Exception):
+    """What the user is told in one sentence before a non-zero exit."""
+
+
+def main() -> None:
+    """Entry of the `souk` script."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    parser = argparse.ArgumentParser(prog="souk", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, command in COMMANDS.items():
+        added = commands.add_parser(name, help=(command.__doc__ or "").splitlines()[0])
+        if name == "up":
+            added.add_argument("--no-seed", action="store_true", help="leave an empty database empty")
+        if name == "migration":
+            added.add_argument("message", help="what it changes, in a few words")
+        if name == "create-admin":
+            added.add_argument("--email")
+    options = parser.parse_args()
+    try:
+        COMMANDS[options.command](options)
+    except (Stop, local.LocalServiceError, AppError) as error:
+        sys.exit(f"souk: {error}")
+    except ValidationError as error:
+        sys.exit("souk: " + "; ".join(wrong_setting(each["loc"], each["msg"]) for each in error.errors()))
+    except (psycopg.OperationalError, exc.OperationalError) as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        sys.exit(f"souk: the database at DATABASE_URL cannot be reached: {reason}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def wrong_setting(where: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(map(str, where)).upper()
+    return f"{name}: {message}" if name else message.removeprefix("Value error, ")
+
+
+# -- running
+
+
+def up(options: argparse.Namespace) -> None:
+    """Start what is missing, migrate, seed an empty database, serve."""
+    settings = with_services()
+    listener = listen(settings)
+    migrate.upgrade(database_of(settings))
+    asyncio.run(prepare(settings, demo=not options.no_seed))
+    serve_on(settings, listener, asyncio.run(welcome(settings)))
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Serve API and back office; DATABASE_URL and REDIS_URL must be set."""
+    settings = get_settings()
+    if not settings.database_url or not settings.redis_url:
+        raise Stop("DATABASE_URL and REDIS_URL must be set; `souk up` starts local servers instead.")
+    with psycopg.connect(libpq(settings.database_url), connect_timeout=5):
+        pass
+    serve_on(settings, listen(settings), "")
+
+
+def with_services() -> Settings:
+    """The settings, with local servers for what has no URL; later readers of the environment find them too."""
+    settings = get_settings()
+    if settings.production and not (settings.database_url and settings.redis_url):
+        raise Stop("production needs DATABASE_URL and REDIS_URL.")
+    found = local.start(settings.data_dir, postgres=not settings.database_url, valkey=not settings.redis_url)
+    for name, url in {"DATABASE_URL": found.database_url, "REDIS_URL": found.redis_url}.items():
+        if url:
+            os.environ[name] = url
+    get_settings.cache_clear()
+    return get_settings()
+
+
+def database_of(settings: Settings) -> str:
+    if not settings.database_url:
+        raise Stop("DATABASE_URL is not set.")
+    return settings.database_url
+
+
+def libpq(url: str) -> str:
+    return str(sqlalchemy_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket to serve on, taken before anything else: a port in use is found out at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        raise Stop(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}. Set PORT to another one."
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def serve_on(settings: Settings, listener: socket.socket, greeting: str) -> None:
+    config = uvicorn.Config(
+        "app.main:create_app",
+        factory=True,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+        limit_concurrency=2000,
+    )
+    if greeting:
+        print(greeting, flush=True)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+async def prepare(settings: Settings, demo: bool) -> None:
+    """The first admin, when settings name one, and the demo in an empty database."""
+    database = Database(database_of(settings))
+    try:
+        if demo and not settings.production:
+            with contextlib.suppress(SeedRefused):
+                await seed(database, settings)
+        if settings.admin_email and settings.admin_password:
+            await make_admin(database, settings.admin_email, settings.admin_password.get_secret_value())
+    finally:
+        await database.close()
+
+
+async def make_admin(database: Database, email: str, password: str) -> bool:
+    """Create the admin unless there is an account with this e-mail; True when it was created."""
+    auth.check_password(password, "ADMIN_PASSWORD", email)
+    hashed = await auth.hash_password(password)
+    async with database.transaction() as session:
+        if await session.scalar(select(User.c.id).where(func.lower(User.c.email) == email.lower())):
+            return False
+        user = User(email=email, full_name="Admin", hashed_password=hashed, role=Role.ADMIN, is_verified=True)
+        session.add(user)
+        session.add(audit.entry(Actor(), "created", user, {"role": [None, Role.ADMIN], "email": [None, email]}))
+    return True
+
+
+async def welcome(settings: Settings) -> str:
+    """What a newcomer reads: where everything is, and who can log in."""
+    database = Database(database_of(settings))
+    async with database.transaction() as session:
+        demo = await session.scalar(select(User.c.id).where(User.c.email == "sam@example.com"))
+        customer = await session.scalar(
+            select(User.c.email).where(User.c.role == Role.CUSTOMER).order_by(User.c.id).limit(1)
+        )
+    await database.close()
+    at = f"http://{settings.host}:{settings.port}"
+    lines = ["", "  Souk is running.", f"  API docs     {at}/api/docs", f"  Back office  {at}/admin"]
+    if demo and not settings.production:
+        people = {"admin": "sam@example.com", "consultant": "grace@example.com", "customer": customer}
+        lines += [
+            "",
+            "  Demo logins, each with the password " + PASSWORD,
+            *(f"  {role:<12} {email}" for role, email in people.items()),
+        ]
+    return "\n".join([*lines, "", "  Ctrl-C stops it.", ""])
+
+
+# -- data
+
+
+def migrate_command(options: argparse.Namespace) -> None:
+    """Bring the database at DATABASE_URL (or the local one) to the newest version."""
+    migrate.upgrade(database_of(with_services()))
+
+
+def migration(options: argparse.Namespace) -> None:
+    """Write a migration for what the tables declare and the database lacks."""
+    url = database_of(with_services())
+    migrate.upgrade(url)
+    print(migrate.write(url, options.message))
+
+
+def seed_command(options: argparse.Namespace) -> None:
+    """Fill an empty database with a small believable agency; refuses in production."""
+    settings = with_services()
+    migrate.upgrade(database_of(settings))
+    asyncio.run(seed(Database(database_of(settings)), settings))
+    print(f"Seeded. Everybody's password is {PASSWORD}")
+
+
+def create_admin(options: argparse.Namespace) -> None:
+    """Create an admin from --email or ADMIN_EMAIL, with ADMIN_PASSWORD."""
+    settings = with_services()
+    email = options.email or settings.admin_email
+    if not email or not settings.admin_password:
+        raise Stop("give --email or ADMIN_EMAIL, and ADMIN_PASSWORD.")
+    migrate.upgrade(database_of(settings))
+    made = asyncio.run(make_admin(Database(database_of(settings)), email, settings.admin_password.get_secret_value()))
+    print(f"{email} can log in at /admin." if made else f"{email} has an account already; nothing changed.")
+
+
+# -- looking
+
+
+def resources(options: argparse.Namespace) -> None:
+    """List every resource with its routes and rules."""
+    for resource in RESOURCES.values():
+        print(f"/{resource.path}  ({resource.table.__name__})")
+        for option in ("read", "create", "update", "delete"):
+            rule = getattr(resource, option)
+            print(f"    {option:<7} {', '.join(clause.name for clause in rule) or 'nobody'}")
+        for route in routes(resource):
+            print(f"    {'/'.join(route.methods or ()):<7} {route.path}")
+
+
+def openapi(options: argparse.Namespace) -> None:
+    """Print the OpenAPI schema."""
+    from app.main import create_app
+
+    unused = {"database_url": "postgresql://localhost/unused", "redis_url": "redis://localhost"}
+    print(json.dumps(create_app(get_settings().model_copy(update=unused)).openapi(), indent=1))
+
+
+def print_env_example(options: argparse.Namespace) -> None:
+    """Print `.env.example` from the settings class."""
+    print(env_example(), end="")
+
+
+# -- checking
+
+
+def no_drift() -> int:
+    """0 when migrations make exactly what the tables declare."""
+    with tempfile.TemporaryDirectory(prefix="souk-") as folder:
+        url = local.start(Path(folder), valkey=False, durable=False).database_url
+        assert url
+        migrate.upgrade(url)
+        found = migrate.drift(url)
+    for difference in found:
+        print("  not in a migration:", difference)
+    return 1 if found else 0
+
+
+def check(options: argparse.Namespace) -> None:
+    """Ruff, types, layers, migration drift, OpenAPI and the tests; stops at the first that fails."""
+    pytest = [sys.executable, "-m", "pytest", "-q"]
+    steps: dict[str, Callable[[], int]] = {
+        "ruff": lambda: call(sys.executable, "-m", "ruff", "check", "."),
+        "format": lambda: call(sys.executable, "-m", "ruff", "format", "--check", "."),
+        "types": lambda: call(sys.executable, "-m", "mypy"),
+        "layers": lambda: call(*pytest, "tests/test_layers.py"),
+        "migrations": no_drift,
+        "openapi": lambda: call(*pytest, "tests/test_openapi.py"),
+        "tests": lambda: call(*pytest, "-n", str(os.cpu_count() or 2)),
+    }
+    for name, step in steps.items():
+        print(f"== {name}", flush=True)
+        if step():
+            raise Stop(f"{name} failed.")
+    print("== all good")
+
+
+def call(*command: str) -> int:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in Settings.model_fields and name.lower() not in Settings.model_fields
+    }
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "up": up,
+    "serve": serve,
+    "migrate": migrate_command,
+    "migration": migration,
+    "seed": seed_command,
+    "create-admin": create_admin,
+    "resources": resources,
+    "openapi": openapi,
+    "env-example": print_env_example,
+    "check": check,
+}
+
+if __name__ == "__main__":
+    main()
