@@ -26,7 +26,7 @@ from app.kit.access import Actor, Role
 from app.kit.resource import RESOURCES
 from app.kit.router import routes
 from app.resources.users import User
-from app.seed import PASSWORD, SeedRefused, seed
+from app.seed import LOGINS, PASSWORD, SeedRefused, seed
 from app.settings import Settings, env_example, get_settings
 
 
@@ -173,19 +173,15 @@ async def welcome(settings: Settings) -> str:
     """What a newcomer reads: where everything is, and who can log in."""
     database = Database(database_of(settings))
     async with database.transaction() as session:
-        demo = await session.scalar(select(User.c.id).where(User.c.email == "sam@example.com"))
-        customer = await session.scalar(
-            select(User.c.email).where(User.c.role == Role.CUSTOMER).order_by(User.c.id).limit(1)
-        )
+        demo = await session.scalar(select(User.c.id).where(User.c.email == LOGINS["admin"]))
     await database.close()
     at = f"http://{settings.host}:{settings.port}"
     lines = ["", "  Souk is running.", f"  API docs     {at}/api/docs", f"  Back office  {at}/admin"]
     if demo and not settings.production:
-        people = {"admin": "sam@example.com", "consultant": "grace@example.com", "customer": customer}
         lines += [
             "",
             "  Demo logins, each with the password " + PASSWORD,
-            *(f"  {role:<12} {email}" for role, email in people.items()),
+            *(f"  {role:<12} {email}" for role, email in LOGINS.items()),
         ]
     return "\n".join([*lines, "", "  Ctrl-C stops it.", ""])
 

@@ -111,7 +111,7 @@ async def authenticate(database: Database, token: str) -> Actor:
     """The owner of a bearer token, with one prepared look-up. Raises NotAuthenticated."""
     try:
         user_id, version, expires = verified_claims(token, signing_key())
-    except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, OSError):
+    except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         raise dead_token() from None
     if datetime.now(UTC) >= expires + LEEWAY:
         raise dead_token()
@@ -142,7 +142,7 @@ def mailed_claims(token: str, purpose: str) -> dict[str, Any]:
             options={"require": ["sub", "exp", "print"]},
         )
         return claims | {"sub": UUID(claims["sub"])}
-    except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
+    except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, RecursionError):
         raise bad_link() from None
 
 

@@ -16,10 +16,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.auth import authenticate
 from app.clients.valkey import Counters, seconds_left
 from app.db import as_app_error
-from app.errors import BY_STATUS, PROBLEM_JSON, AppError, BadRequest, InternalError, PayloadTooLarge, RateLimited
+from app.errors import (
+    BY_STATUS,
+    PROBLEM_JSON,
+    AppError,
+    BadRequest,
+    InternalError,
+    PayloadTooLarge,
+    RateLimited,
+    UnsupportedMediaType,
+    ValidationError,
+)
 from app.kit.access import NOBODY, Actor
 from app.kit.audit import REQUEST, RequestFacts
-from app.kit.schemas import as_validation_error
+from app.kit.schemas import WRITTEN, as_validation_error
 from app.kit.table import new_id
 
 log = logging.getLogger("souk")
@@ -82,6 +92,16 @@ def to_app_error(error: BaseException) -> AppError:
     return InternalError()
 
 
+def as_written(error: AppError) -> AppError:
+    """Errors found after validation name fields as we do; the caller may have written camelCase."""
+    for found in error.extra.get("errors", ()):
+        ours = found["pointer"]
+        if theirs := WRITTEN.get().get(ours.removeprefix("/")):
+            found["pointer"] = f"/{theirs}"
+            error.detail = error.detail.replace(f"{ours}:", f"/{theirs}:")
+    return error
+
+
 class Edge:
     """The outermost middleware. `open_paths` answer without caller, limits or rate: health and static files."""
 
@@ -97,6 +117,7 @@ class Edge:
         request_id = given if GIVEN_ID.fullmatch(given) else new_id().hex.encode()
         ip = scope["client"][0] if scope.get("client") else ""
         REQUEST.set(RequestFacts(request_id.decode(), ip))
+        WRITTEN.set({})
         extra = [(b"x-request-id", request_id), *self.headers]
         started = False
 
@@ -117,7 +138,7 @@ class Edge:
         except Exception as error:
             if started:
                 raise
-            await self.refuse(to_app_error(error), request_id.decode(), with_headers)
+            await self.refuse(as_written(to_app_error(error)), request_id.decode(), with_headers)
 
     async def admit(self, scope: Scope, ip: str, extra: list[tuple[bytes, bytes]]) -> None:
         """Find out who calls, and whether too often."""

@@ -5,9 +5,9 @@ process ends, however it ends. Each server belongs to a guardian (this file run 
 it starts the server, brings it back when it dies and stops it once nobody holds that lock. The server inherits a lock
 of its own, so the next guardian knows when nothing of an earlier run is alive.
 
-The servers listen only on unix sockets in a private folder below /tmp (such a path may have 107 bytes): no port to
-collide with, no password to keep, no way in for other users. PostgreSQL refuses root, so root's servers run as the
-owner of their data folder (`postgres`, else `nobody`) and get it as an open descriptor, whatever lies above it.
+The servers listen only on unix sockets in a short private folder below /tmp: no port to collide with, no password to
+keep, no way in for other users. PostgreSQL refuses root, so root's servers run as the owner of their data folder
+(`postgres`, else `nobody`) and get it as an open descriptor, whatever lies above it.
 """
 
 import contextlib
@@ -55,7 +55,9 @@ def start(data_dir: Path, *, postgres: bool = True, valkey: bool = True, durable
     """
     seats: list[_Seat] = []
     try:
-        seats += [_Seat(name, data_dir.resolve(), durable) for name, on in zip(_KINDS, (postgres, valkey)) if on]
+        for name in [name for name, on in (("postgres", postgres), ("valkey", valkey)) if on]:
+            (data_dir / "local").mkdir(mode=0o700, parents=True, exist_ok=True)
+            seats.append(_Seat(name, data_dir.resolve(), durable, _find(name)))
         urls = _urls(seats)
     except BaseException as error:
         for held in (seat.held for seat in seats if seat.held is not None):
@@ -76,11 +78,13 @@ def _urls(seats: list["_Seat"]) -> dict[str, str]:
     raise LocalServiceError(f"The local servers neither stopped nor became ready in {GIVE_UP_AFTER:g} seconds.")
 
 
+@dataclass
 class _Desk:
     """What users and guardian of a server know of each other: files in `DATA_DIR/local`."""
 
-    def __init__(self, name: str, data_dir: Path) -> None:
-        self.name, self.data_dir = name, data_dir
+    name: str
+    data_dir: Path
+    durable: bool
 
     def file(self, ending: str) -> Path:
         return self.data_dir / "local" / f"{self.name}.{ending}"
@@ -106,15 +110,13 @@ class _Desk:
         return (loud or lines or ["its log is empty"])[-1]
 
 
+@dataclass
 class _Seat(_Desk):
     """This process's claim on one server."""
 
-    def __init__(self, name: str, data_dir: Path, durable: bool) -> None:
-        super().__init__(name, data_dir)
-        self.durable, self.program = durable, _find(name)
-        self.held: int | None = None
-        self.has_spawned = False
-        self.file("users").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    program: Path
+    held: int | None = None
+    has_spawned: bool = False
 
     def url(self) -> str | None:
         """The address once the server is ready; starts a guardian where there is none."""
@@ -123,13 +125,13 @@ class _Seat(_Desk):
             return None
         if (lock := self.try_lock("guardian", fcntl.LOCK_EX)) is not None:
             self._spawn_guardian(lock)
-        return self._state().get("url")
+        return self._state("url")
 
     def _spawn_guardian(self, lock: int) -> None:
         """It inherits the lock, and none of our pipes."""
         with open(lock, "rb"):
             if self.has_spawned:
-                raise LocalServiceError(self._state().get("error") or f"{self.name} gave up: {self.last_words()}")
+                raise LocalServiceError(self._state("error") or f"{self.name} gave up: {self.last_words()}")
             self.file("json").unlink(missing_ok=True)
             self.file("log").unlink(missing_ok=True)
             with self.file("log").open("ab") as log:
@@ -141,10 +143,10 @@ class _Seat(_Desk):
                 )  # fmt: skip
         self.has_spawned = True
 
-    def _state(self) -> dict[str, str]:
+    def _state(self, fact: str) -> str | None:
         with contextlib.suppress(FileNotFoundError):
-            return dict(json.loads(self.file("json").read_text()))
-        return {}
+            return dict[str, str](json.loads(self.file("json").read_text())).get(fact)
+        return None
 
 
 def _find(name: str) -> Path:
@@ -172,10 +174,12 @@ class _Guardian(_Desk):
     """Owns one server of one data folder for as long as somebody uses it."""
 
     def __init__(self, name: str, data_dir: Path, durable: bool, found: Path) -> None:
-        super().__init__(name, data_dir)
-        self.kind, self.folder, self.durable = _KINDS[name], data_dir / name, durable
+        super().__init__(name, data_dir, durable)
+        self.kind, self.folder = _KINDS[name], data_dir / name
         self.user = _user_for(self.folder)
-        self.lock = self._server_lock()
+        while (lock := self.try_lock("server", fcntl.LOCK_EX)) is None:  # one that lost its guardian is still stopping
+            time.sleep(LOOK_EVERY)
+        self.lock = lock
         self.sockets = self._private_folder()
         self.program = self.found = found
 
@@ -199,14 +203,6 @@ class _Guardian(_Desk):
                 self._stop(server)
             shutil.rmtree(self.sockets, ignore_errors=True)
             self.file("run").unlink(missing_ok=True)
-
-    def _server_lock(self) -> int:
-        deadline = time.monotonic() + READY_WITHIN
-        while time.monotonic() < deadline:
-            if (lock := self.try_lock("server", fcntl.LOCK_EX)) is not None:
-                return lock
-            time.sleep(0.01)
-        raise LocalServiceError(f"one that lost its guardian has not stopped in {READY_WITHIN:g} seconds")
 
     def own(self, folder: Path) -> None:
         """Make it a folder of the server's user."""
@@ -303,10 +299,8 @@ def _user_for(folder: Path) -> tuple[int, int] | None:
         return None
     if folder.exists() and (owner := folder.stat()).st_uid:
         return owner.st_uid, owner.st_gid
-    for name in ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name).pw_uid, pwd.getpwnam(name).pw_gid
-    raise LocalServiceError("PostgreSQL refuses to run as root and there is neither a user postgres nor nobody.")
+    users = {user.pw_name: (user.pw_uid, user.pw_gid) for user in pwd.getpwall()}
+    return users.get("postgres") or users.get("nobody") or (65534, 65534)
 
 
 def _postgres_data(guardian: _Guardian) -> None:
@@ -333,8 +327,8 @@ def _create_postgres(guardian: _Guardian, version: int) -> None:
     options += ["--username=postgres", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject", "-D", HERE]
     guardian.run(str(guardian.program.with_name("initdb")), *options, folder=new)
     program, *options = _postgres_command(guardian)
-    single = [program, "--single", *options, "--exit_on_error=on", "postgres"]
-    guardian.run(*single, folder=new, typed="CREATE ROLE souk LOGIN CREATEDB\nCREATE DATABASE souk OWNER souk\n")
+    statements = "CREATE ROLE souk LOGIN CREATEDB\nCREATE DATABASE souk OWNER souk\n"
+    guardian.run(program, "--single", *options, "--exit_on_error=on", "postgres", folder=new, typed=statements)
     new.rename(guardian.folder)
 
 
@@ -401,7 +395,7 @@ def _guard(name: str, data_dir: str, durable: str, found: str) -> None:
     try:
         _Guardian(name, Path(data_dir), durable == "1", Path(found)).watch()
     except (LocalServiceError, OSError) as error:
-        _Desk(name, Path(data_dir)).tell(error=f"The local {name} cannot be started: {error}".removesuffix(".") + ".")
+        _Desk(name, Path(data_dir), durable == "1").tell(error=f"The local {name} cannot be started: {error}")
 
 
 if __name__ == "__main__":

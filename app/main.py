@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import app.resources  # noqa: F401  (declares them)
+from app import health
 from app.clients.valkey import Counters
 from app.db import Database
 from app.edge import Edge, raise_again
@@ -117,14 +118,8 @@ def add_routes(application: FastAPI) -> None:
         for route in routes(resource):
             if not {(route.path, method) for method in route.methods or ()} & taken:
                 application.router.routes.append(route)
-    add_health(application)
+    application.router.routes.extend(health.router.routes)
     add_docs(application)
-
-
-def add_health(application: FastAPI) -> None:
-    @application.get("/health", include_in_schema=False)
-    async def health() -> dict[str, str]:
-        return {"status": "ok"}
 
 
 def add_docs(application: FastAPI) -> None:

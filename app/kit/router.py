@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from app.db import Database, Session
 from app.errors import NotAuthenticated
 from app.kit import changes, query, reading
-from app.kit.access import NOBODY, STAFF, Actor, Rule, allowed, answer
+from app.kit.access import NOBODY, Actor, Role, Rule, allowed, answer
 from app.kit.resource import Resource
 from app.kit.schemas import create_schema, data_of, given, input_type, page_of, pascal, read_schema, update_schema
 
@@ -248,15 +248,9 @@ def article(noun: str) -> str:
 
 def denials(rule: Rule) -> list[int]:
     """Which of 401 and 403 a rule can answer."""
-    anybody = bool(answer(rule, NOBODY))
-    only_some = not all(answer(rule, Actor(id=NOT_NOBODY, role=role)) for role in STAFF)
-    return (
-        []
-        if anybody
-        else [401, 403]
-        if only_some or any(clause.name in ("staff", "admin") for clause in rule)
-        else [401]
-    )
+    if answer(rule, NOBODY):
+        return []
+    return [401] if all(answer(rule, Actor(id=NOT_NOBODY, role=role)) for role in Role) else [401, 403]
 
 
 NOT_NOBODY: Any = object()

@@ -1,6 +1,7 @@
 """Pydantic models made from a resource: what comes in (strict), and what goes out (for the docs and the tests)."""
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from decimal import Decimal
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,8 @@ from app.kit.resource import Resource
 from app.kit.table import Line, exponent
 
 T = TypeVar("T")
+WRITTEN: ContextVar[dict[str, str]] = ContextVar("written", default={})  # noqa: B039
+"""Fields that this request's body spells in camelCase, for errors that are found after its validation."""
 
 
 class Input(BaseModel):
@@ -29,6 +32,7 @@ class Input(BaseModel):
             return data
         spellings = camel_names(cls)
         renamed = {spellings.get(key, key): value for key, value in data.items()}
+        WRITTEN.set(WRITTEN.get() | {spellings[key]: key for key in data if key in spellings})
         if len(renamed) < len(data):
             raise ValueError("a field is given twice, in both spellings")
         return renamed

@@ -30,6 +30,7 @@ from app.seed.people import ADMIN, CONSULTANTS, CUSTOMERS
 from app.settings import Settings
 
 PASSWORD = "welcome-to-souk"  # noqa: S105
+LOGINS = {"admin": "sam@example.com", "consultant": "grace@example.com", "customer": "eleanor1@example.com"}
 ORDERS, DAYS = 300, 182
 PATHS: dict[OrderStatus, list[OrderStatus]] = {
     OrderStatus.PENDING: [],

@@ -1,0 +1,98 @@
+"""The README keeps its promises: its story runs, its tutorial works, its table of settings is complete."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import local
+from app.settings import Settings, shown_default
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def block(mark: str) -> str:
+    found = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```", README, re.S)
+    assert found, mark
+    return found[1]
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def running(tmp_path: Path, services: local.Services) -> Iterator[tuple[Path, str]]:
+    """A copy of the project with the tutorial's table in it, migrated by `souk migration` and served by `souk up`."""
+    copy = tmp_path / "souk"
+    copy.mkdir()
+    for name in ("app", "admin", "migrations"):
+        subprocess.run(["cp", "-r", ROOT / name, copy / name], check=True)
+    (copy / "app/resources/offices.py").write_text(block("tutorial"))
+    port = free_port()
+    environment = {key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields}
+    environment |= {"PORT": str(port), "DATA_DIR": str(tmp_path / "var"), "ENVIRONMENT": "development"}
+    souk = [sys.executable, "-m", "app"]
+    subprocess.run([*souk, "migration", "branch offices"], cwd=copy, env=environment, check=True)
+    server = subprocess.Popen([*souk, "up"], cwd=copy, env=environment)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health")
+        yield copy, f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        assert server.wait(30) in (0, -15)
+
+
+def wait_for(url: str) -> None:
+    for _ in range(300):
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"{url} did not answer")
+
+
+def signed_in(base: str, email: str) -> dict[str, str]:
+    answer = httpx.post(f"{base}/api/v1/auth/login", json={"email": email, "password": "welcome-to-souk"})
+    return {"Authorization": f"Bearer {answer.json()['data']['access_token']}"}
+
+
+def test_the_story_and_the_tutorial_work_as_printed(running: tuple[Path, str]) -> None:
+    copy, base = running
+    story = block("story").replace("http://127.0.0.1:8000", base)
+    told = subprocess.run(["bash", "-eu", "-c", story], capture_output=True, text=True, check=True).stdout
+    assert '"order_number":"HT-' in told
+    assert '"text":"Order placed"' in told
+
+    assert list((copy / "migrations/versions").glob("*branch_offices.py"))
+    admin = signed_in(base, "sam@example.com")
+    made = httpx.post(f"{base}/api/v1/offices", json={"name": "Algiers", "city": "Algiers"}, headers=admin)
+    assert made.status_code == 201, made.text
+    assert httpx.get(f"{base}/api/v1/offices?search=algiers").json()["meta"]["total"] == 1
+    assert httpx.post(f"{base}/api/v1/offices", json={"name": "x", "city": "y"}).status_code == 401
+    grace = signed_in(base, "grace@example.com")
+    assert httpx.post(f"{base}/api/v1/offices", json={"name": "x", "city": "y"}, headers=grace).status_code == 403
+    audit = httpx.get(f"{base}/api/v1/admin/audit?resource=offices", headers=admin)
+    assert audit.json()["meta"]["total"] == 1, audit.text
+    assert "/api/v1/offices" in httpx.get(f"{base}/api/openapi.json").json()["paths"]
+    with httpx.Client(base_url=base, headers={"Origin": base}) as staff:
+        staff.post("/admin/login", data={"username": "sam@example.com", "password": "welcome-to-souk"})
+        assert "Algiers" in staff.get("/admin/offices/list").text
+
+
+def test_the_table_of_settings_is_complete() -> None:
+    for name, field in Settings.model_fields.items():
+        default = shown_default(field.default)
+        assert f"| `{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |" in README
