@@ -287,7 +287,7 @@ def call(*command: str) -> int:
         for name, value in os.environ.items()
         if name not in Settings.model_fields and name.lower() not in Settings.model_fields
     }
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {

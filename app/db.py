@@ -74,7 +74,7 @@ class Database:
         self.url = sqlalchemy_url(url)
         libpq = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self.engine = create_async_engine(
-            self.url, pool_size=size, max_overflow=0, pool_pre_ping=True, connect_args={"options": SESSION_OPTIONS}
+            self.url, pool_size=size, max_overflow=0, connect_args={"options": SESSION_OPTIONS}
         )
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.gate = asyncio.Semaphore(size)  # SQLAlchemy's async pool is not first come, first served; this is
@@ -96,21 +96,34 @@ class Database:
         await self.engine.dispose()
 
     async def read(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
-        """Rows of a read, outside any transaction. A connection that died meanwhile is replaced once."""
+        """Rows of a read, outside any transaction. When the connection had died, they are asked for once more."""
         try:
             async with self.pool.connection() as connection:
                 return await statement.run(connection, **values)
         except psycopg.OperationalError as error:
-            if not isinstance(error, psycopg.errors.AdminShutdown) and error.sqlstate is not None:
+            if not lost(error):
                 raise
+            await self.pool.check()
         async with self.pool.connection() as connection:
             return await statement.run(connection, **values)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One unit of work: committed when the block ends, rolled back when it raises."""
-        async with self.gate, self.sessions() as session, session.begin():
-            yield session
+        try:
+            async with self.gate, self.sessions() as session, session.begin():
+                yield session
+        except (psycopg.OperationalError, exc.DBAPIError) as error:
+            if lost(getattr(error, "orig", error)):
+                await self.engine.dispose()  # the other connections of the pool have died with it
+            raise
+
+
+def lost(error: BaseException | None) -> bool:
+    """Whether the connection is gone, and not just the statement refused."""
+    if isinstance(error, psycopg_pool.PoolTimeout) or not isinstance(error, psycopg.OperationalError):
+        return False
+    return error.sqlstate is None or isinstance(error, psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown)
 
 
 async def open_session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -310,10 +310,8 @@ def _postgres_data(guardian: _Guardian) -> None:
         return _create_postgres(guardian, version)
     found = (folder / "PG_VERSION").read_text().strip()
     if found != str(version):
-        raise LocalServiceError(
-            f"{folder} holds data of PostgreSQL {found} but PostgreSQL {version} is installed here: move the folder"
-            f" away to start empty, or run PostgreSQL {found} on it and set DATABASE_URL."
-        )
+        advice = f"move the folder away to start empty, or run PostgreSQL {found} on it and set DATABASE_URL"
+        raise LocalServiceError(f"{folder} holds PostgreSQL {found} data but {version} is installed here: {advice}")
     return _forget_recycled_pid(folder / "postmaster.pid")
 
 

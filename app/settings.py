@@ -4,14 +4,17 @@ The names are the field names in capitals; `.env` is read too. `.env.example` is
 (`souk env-example`) and a test keeps the two equal.
 """
 
+import os
 import re
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DURATION = re.compile(r"(\d+)\s*([smhdw])")
@@ -38,13 +41,15 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 inside a container.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     data_dir: Path = Field(Path("var"), description="Folder of the local database, cache and files.")
-    database_url: str | None = Field(
+    database_url: Annotated[str, StringConstraints(pattern=r"^postgres(ql)?(\+psycopg)?://")] | None = Field(
         None, description="PostgreSQL 14 or newer, as postgresql://…; empty: a local server under DATA_DIR."
     )
     database_pool: int = Field(
         10, ge=2, le=200, description="Connections each process may hold for writing, and as many for reading."
     )
-    redis_url: str | None = Field(None, description="Valkey or Redis; empty: a local server under DATA_DIR.")
+    redis_url: Annotated[str, StringConstraints(pattern=r"^(rediss?|valkeys?|unix)://")] | None = Field(
+        None, description="Valkey or Redis; empty: a local server under DATA_DIR."
+    )
     jwt_secret: SecretStr | None = Field(
         None, description="Signs tokens, at least 32 characters; empty in development: made once and kept in DATA_DIR."
     )
@@ -78,8 +83,11 @@ class Settings(BaseSettings):
         kept = self.data_dir / "jwt_secret"
         if not kept.exists():
             self.data_dir.mkdir(parents=True, exist_ok=True)
-            kept.touch(mode=0o600)
-            kept.write_text(secrets.token_urlsafe(48))
+            with NamedTemporaryFile("w", dir=self.data_dir) as made:  # only its owner may read it
+                made.write(secrets.token_urlsafe(48))
+                made.flush()
+                with suppress(FileExistsError):  # another process was faster: its secret counts
+                    os.link(made.name, kept)
         return kept.read_text()
 
 

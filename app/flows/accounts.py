@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Header, Request, Response
 from pydantic import AfterValidator, ConfigDict, Field
 from sqlalchemy import String, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -78,7 +79,7 @@ class TokenForm(Input):
 
     username: Typed
     password: Typed
-    grant_type: Literal["password"] = "password"  # noqa: S105
+    grant_type: Literal["password"] = "password"
     scope: Line = ""
     client_id: Line | None = None
     client_secret: Line | None = None
@@ -276,7 +277,8 @@ async def logout(session: Session, actor: SignedIn) -> None:
     """
     _, _, expires = auth.verified_claims(actor.token, auth.signing_key())
     await session.execute(delete(RevokedToken).where(RevokedToken.c.expires_at < now() - timedelta(days=1)))
-    session.add(RevokedToken(token_hash=auth.token_hash(actor.token), expires_at=expires))
+    dead = RevokedToken(token_hash=auth.token_hash(actor.token), expires_at=expires)
+    await session.execute(insert(RevokedToken).values(dead.values()).on_conflict_do_nothing())
 
 
 # -- profile

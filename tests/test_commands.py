@@ -1,0 +1,139 @@
+"""The `souk` command: what it refuses, in one sentence and with a non-zero exit, and what it prints."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from app.settings import Settings
+from tests.conftest import at
+from tests.test_readme import free_port, wait_for
+
+BARE = {key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields}
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "JWT_SECRET": "kq8Zr1nT5vXw3yB7uC9eF2hJ4mP6sD0a",
+    "REDIS_URL": "redis://localhost:1",
+    "FRONTEND_URL": "https://souk.example",
+    "RATE_LIMITS": "on",
+}
+
+
+def souk(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app", *words]
+    return subprocess.run(command, env=BARE | settings, capture_output=True, text=True, timeout=60)
+
+
+def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    """One sentence, no traceback, a non-zero exit."""
+    assert result.returncode != 0
+    assert result.stderr.startswith("souk: ")
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def test_a_port_in_use_is_one_sentence(database_url, redis_url):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        refused(souk("up", DATABASE_URL=database_url, REDIS_URL=redis_url, PORT=port), port, "PORT")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody@127.0.0.1:1/none", "postgresql://nobody@no-such-host.invalid/none"]
+)
+def test_an_unreachable_database_is_one_sentence(url, redis_url):
+    for command in ("up", "migrate", "serve"):
+        refused(souk(command, DATABASE_URL=url, REDIS_URL=redis_url, PORT=str(free_port())), "DATABASE_URL")
+
+
+def test_a_setting_that_is_not_one_is_named():
+    refused(souk("up", DATABASE_URL="mysql://localhost/souk"), "DATABASE_URL")
+    refused(souk("up", PORT="http"), "PORT")
+    refused(souk("up", JWT_EXPIRATION="soon"), "JWT_EXPIRATION")
+
+
+def test_production_needs_its_own_servers_and_secrets():
+    refused(souk("up", ENVIRONMENT="production"), "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "FRONTEND_URL")
+
+
+def test_seed_refuses_in_production_and_where_people_are(database_url, redis_url):
+    refused(souk("seed", **PRODUCTION, DATABASE_URL=database_url))
+    assert souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url).returncode == 0
+    refused(souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url), "Demo data")
+
+
+def test_the_seed_is_a_believable_agency(database_url, redis_url):
+    souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url)
+    with psycopg.connect(database_url) as connection:
+        counts = dict(connection.execute("SELECT role, count(*) FROM users GROUP BY role").fetchall())
+        assert counts == {"ADMIN": 1, "CONSULTANT": 2, "CUSTOMER": 60}
+        orders = dict(connection.execute("SELECT status, count(*) FROM orders GROUP BY status").fetchall())
+        assert sum(orders.values()) == 300
+        assert len(orders) == 5
+        assert min(orders.values()) >= 10
+        assert connection.execute("SELECT count(*) FROM services").fetchone()[0] >= 24
+        latest = "SELECT to_status FROM status_changes WHERE order_id = orders.id ORDER BY at DESC LIMIT 1"
+        astray = f"SELECT count(*) FROM orders WHERE status <> ({latest})"
+        assert connection.execute(astray).fetchone()[0] == 0
+        assert connection.execute("SELECT sum(value) FROM number_series").fetchone()[0] == 300
+
+
+def test_an_admin_is_made_once(database_url, redis_url):
+    urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    refused(souk("create-admin", "--email", "boss@example.com", **urls), "ADMIN_PASSWORD")
+    refused(souk("create-admin", "--email", "boss@example.com", ADMIN_PASSWORD="password1", **urls), "too easy")
+    first = souk("create-admin", "--email", "boss@example.com", ADMIN_PASSWORD="olive-tree-42", **urls)
+    assert "can log in" in first.stdout
+    again = souk("create-admin", "--email", "BOSS@example.com", ADMIN_PASSWORD="olive-tree-42", **urls)
+    assert "nothing changed" in again.stdout
+
+
+def test_resources_are_listed_with_their_rules():
+    listed = souk("resources").stdout
+    assert "/admin/orders  (Order)" in listed
+    assert "read    mine" in listed
+
+
+def test_up_leaves_nothing_running_and_keeps_its_data(tmp_path: Path):
+    port = str(free_port())
+    settings = {"DATA_DIR": str(tmp_path / "var"), "PORT": port}
+    url = f"http://127.0.0.1:{port}"
+    for stop in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM):
+        server = subprocess.Popen([sys.executable, "-m", "app", "up"], env=BARE | settings, stdout=subprocess.DEVNULL)
+        wait_for(f"{url}/health/ready")
+        assert httpx.get(f"{url}/api/v1/services").json()["meta"]["total"] == 29
+        server.send_signal(stop)
+        server.wait(30)
+        wait_until_gone(tmp_path)
+
+
+def wait_until_gone(folder: Path) -> None:
+    for _ in range(150):
+        listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        if str(folder) not in listing:
+            return
+        time.sleep(0.1)
+    raise AssertionError([line for line in listing.splitlines() if str(folder) in line])
+
+
+def test_two_processes_migrate_one_database_at_once(services, redis_url):
+    name = f"twice_{os.getpid()}"
+    with psycopg.connect(services.database_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            command = [sys.executable, "-m", "app", "migrate"]
+            environment = BARE | {"DATABASE_URL": at(services.database_url, name), "REDIS_URL": redis_url}
+            both = [subprocess.Popen(command, env=environment) for _ in range(2)]
+            assert [each.wait(60) for each in both] == [0, 0]
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
