@@ -29,6 +29,7 @@ from app.errors import (
 )
 from app.kit.access import NOBODY, Actor
 from app.kit.audit import REQUEST, RequestFacts
+from app.kit.once import Replayed
 from app.kit.schemas import WRITTEN, as_validation_error
 from app.kit.table import new_id
 
@@ -135,10 +136,12 @@ class Edge:
             if scope["path"].startswith("/api/"):
                 await self.admit(scope, ip, extra)
             await self.app(scope, limited(receive, scope), with_headers)
+        except Replayed as replayed:
+            await replayed.response(scope, receive, with_headers)
         except Exception as error:
             if started:
                 raise
-            await self.refuse(as_written(to_app_error(error)), request_id.decode(), with_headers)
+            await self.refuse(as_written(to_app_error(error)), request_id.decode(), scope, with_headers)
 
     async def admit(self, scope: Scope, ip: str, extra: list[tuple[bytes, bytes]]) -> None:
         """Find out who calls, and whether too often."""
@@ -165,7 +168,12 @@ class Edge:
         if used > most:
             raise RateLimited(f"At most {most} requests a minute.", headers={"Retry-After": str(reset)})
 
-    async def refuse(self, error: AppError, request_id: str, send: Send) -> None:
+    async def refuse(self, error: AppError, request_id: str, scope: Scope, send: Send) -> None:
+        """A problem answer; below a path in `state.error_pages`, the page that is made there."""
+        for path, page in getattr(scope["app"].state, "error_pages", {}).items():
+            if scope["path"].startswith(f"{path}/"):
+                answer: ASGIApp = await page(scope, error, request_id)
+                return await answer(scope, nothing_more, send)
         body = error.problem(request_id)
         headers = {
             "content-type": PROBLEM_JSON,
@@ -176,6 +184,11 @@ class Edge:
         pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": error.status, "headers": pairs})
         await send({"type": "http.response.body", "body": body})
+
+
+async def nothing_more() -> Message:
+    """A `receive` for answers that do not read the request."""
+    return {"type": "http.disconnect"}
 
 
 async def raise_again(request: Any, error: Exception) -> Any:

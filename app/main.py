@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import app.resources  # noqa: F401  (declares them)
+from admin.site import mount_admin
 from app import health
 from app.clients.valkey import Counters
 from app.db import Database
@@ -26,6 +27,7 @@ from app.flows import ROUTERS
 from app.kit.resource import RESOURCES
 from app.kit.router import ReadRoute, routes
 from app.kit.schemas import Problem
+from app.kit.web import PARTS
 from app.settings import Settings, get_settings
 
 ABOUT = """Catalogue, orders and accounts of Souk.
@@ -79,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_routes(application)
     for kind in (RequestValidationError, HTTPException):
         application.add_exception_handler(kind, raise_again)
+    mount_admin(application, settings)
     reads = [route for route in application.routes if isinstance(route, ReadRoute)]
     application.add_middleware(Shortcut, reads=reads)
     application.add_middleware(Edge, counters=lambda: application.state.counters, https=settings.production)
@@ -169,7 +172,9 @@ def complete(operation: dict[str, Any]) -> None:
     """The handler's docstring is summary and description: its first line, and the rest."""
     responses = operation.get("responses", {})
     if responses.get("422", {}).get("content", {}).get("application/json"):
-        responses["422"] = {"description": "A value is not valid.", "content": PROBLEM_CONTENT}
+        responses["422"] = {"description": PARTS[422], "content": PROBLEM_CONTENT}
+    for status in (400, 413, 415, 422) if "requestBody" in operation else ():
+        responses.setdefault(str(status), {"description": PARTS[status], "content": PROBLEM_CONTENT})
     first, _, rest = operation.get("description", "").partition("\n\n")
     if rest or "." not in first:
         operation["summary"] = first or operation["summary"]

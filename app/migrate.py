@@ -12,7 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlmodel import SQLModel
 
-import app.resources  # noqa: F401  (declares the tables)
+import app.kit.once
+import app.resources  # noqa: F401  (both declare tables)
 from app.db import sqlalchemy_url
 
 FOLDER = Path(__file__).parent.parent / "migrations"

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-DURATION = re.compile(r"(\d+)\s*([smhdw])")
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+DURATION = re.compile(r"(\d{1,8})\s*([smhdw]?)")
+UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def duration(value: Any) -> Any:
@@ -28,12 +28,17 @@ def duration(value: Any) -> Any:
     return value
 
 
+Code = Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")]
+
+
 def comma_separated(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", validate_default=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", validate_default=True, hide_input_in_errors=True
+    )
 
     environment: Literal["development", "test", "production"] = Field(
         "development", description="development, test or production; production refuses unsafe values."
@@ -54,12 +59,12 @@ class Settings(BaseSettings):
         None, description="Signs tokens, at least 32 characters; empty in development: made once and kept in DATA_DIR."
     )
     jwt_expiration: Annotated[timedelta, BeforeValidator(duration)] = Field(
-        timedelta(days=7), description="How long a token lives: 7d, 12h, 30m."
+        timedelta(days=7), gt=timedelta(0), le=timedelta(days=3650), description="How long a token lives: 7d, 12h, 30m."
     )
     frontend_url: str = Field(
         "http://localhost:3000", description="The site that uses the API: allowed by CORS, and where mailed links lead."
     )
-    currencies: Annotated[list[str], NoDecode, BeforeValidator(comma_separated)] = Field(
+    currencies: Annotated[list[Code], NoDecode, BeforeValidator(comma_separated)] = Field(
         ["USD", "EUR", "GBP", "CAD", "AED", "DZD", "JPY", "KWD"], description="Currencies that prices may have."
     )
     admin_email: str | None = Field(None, description="Creates the first admin, together with ADMIN_PASSWORD.")

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import app.resources  # noqa: F401  (declares the tables)
+import app.migrate  # noqa: F401  (knows every table)
 
 
 def include_name(name: str | None, kind: str, parents: object) -> bool:

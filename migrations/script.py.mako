@@ -1,7 +1,8 @@
 """${message}
 
-The laws of migrations: one change each; a dated name; never edit one that has landed. New columns are nullable or have
-a default; indexes on large tables are made CONCURRENTLY; columns are dropped one release after the code stopped using them.
+The laws of migrations: one change each; a dated name; never edit one that has landed. New columns are nullable
+or have a default; indexes on large tables are made CONCURRENTLY; columns are dropped one release after the code
+stopped using them.
 """
 
 from alembic import op

@@ -55,21 +55,13 @@ class Counters:
                 self.retry_at = time.monotonic() + 1
         return self.local[key]
 
-    async def seen(self, name: str, window: int) -> int:
-        """How many there are in this window, without counting."""
+    async def take_back(self, name: str, window: int) -> None:
+        """Undo one `hit`."""
         key = current(name, window)
-        if time.monotonic() >= self.retry_at:
-            try:
-                self.local[key] = max(self.local[key], int(await self.valkey.get(key) or 0))
-            except AWAY:
-                self.retry_at = time.monotonic() + 1
-        return self.local[key]
-
-    async def forget(self, name: str, window: int) -> None:
-        key = current(name, window)
-        self.local.pop(key, None)
+        self.local[key] -= 1
         with contextlib.suppress(*AWAY):
-            await self.valkey.delete(key)
+            async with self.valkey.pipeline(transaction=False) as pipe:
+                await pipe.decr(key).expire(key, window).execute()
 
     def tick(self, name: str, window: int) -> int:
         """Count one in this process; how many there are, as far as it knows."""

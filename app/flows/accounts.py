@@ -21,9 +21,10 @@ from app.errors import AlreadyExists, InvalidCredentials, RateLimited, Validatio
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, Role
 from app.kit.audit import REQUEST
-from app.kit.router import PREFIX, SignedIn, example_of, json_response, problems
+from app.kit.once import Key, begin, keep
 from app.kit.schemas import Input, Output, data_of, given, read_schema, update_schema
 from app.kit.table import Email, Line, Phone, Title, no_nul, now
+from app.kit.web import PREFIX, Caller, SignedIn, example_of, json_response, problems
 from app.resources.emails import mail
 from app.resources.sessions import RevokedToken
 from app.resources.users import EXAMPLE, User, profiles
@@ -152,20 +153,25 @@ async def throttle(request: Request, name: str, most: int, window: int) -> None:
 async def guessing(request: Request, email: str) -> AsyncIterator[None]:
     """Around the check of a password: wrong ones are counted, too many make even the right one wait.
 
-    It holds the hashing semaphore, so that parallel guesses cannot overtake the count.
+    Each is counted before the check and taken back unless it was wrong: parallel guesses cannot overtake the count.
     """
     ip, counters = REQUEST.get().ip, request.app.state.counters
     limits = {f"login:{email.lower()}:{ip}": WRONG_BY_ACCOUNT, f"login:{ip}": WRONG_BY_ADDRESS}
+    counted, wrong = [], False
     async with auth.hashing:
-        for name, most in limits.items() if counters else ():
-            if await counters.seen(name, FIVE_MINUTES) >= most:
-                raise RateLimited("Too many wrong passwords.", headers={"Retry-After": str(seconds_left(FIVE_MINUTES))})
         try:
+            for name, most in limits.items() if counters else ():
+                counted.append(name)
+                if await counters.hit(name, FIVE_MINUTES) > most:
+                    wait = {"Retry-After": str(seconds_left(FIVE_MINUTES))}
+                    raise RateLimited("Too many wrong passwords.", headers=wait)
             yield
         except (InvalidCredentials, ValidationError):
-            for name in limits if counters else ():
-                await counters.hit(name, FIVE_MINUTES)
+            wrong = True
             raise
+        finally:
+            for name in () if wrong else counted:
+                await counters.take_back(name, FIVE_MINUTES)
 
 
 def database_of(request: Request) -> Database:
@@ -183,7 +189,7 @@ def database_of(request: Request) -> Database:
     response_model=None,
     responses={201: PROFILE, **problems(409, 422)},
 )
-async def register(request: Request, body: Registration) -> Response:
+async def register(request: Request, actor: Caller, body: Registration, idempotency_key: Key = None) -> Response:
     """Create an account
 
     It is a CUSTOMER's; a mail with a link to verify the address is on its way.
@@ -192,6 +198,7 @@ async def register(request: Request, body: Registration) -> Response:
     await throttle(request, f"register:{REQUEST.get().ip}", REGISTRATIONS, FIVE_MINUTES)
     hashed = await auth.hash_password(body.password)
     async with database_of(request).transaction() as session:
+        await begin(request, session, actor, idempotency_key)
         if await account(session, body.email):
             raise taken()
         user = User(**body.model_dump(exclude={"password"}), hashed_password=hashed)
@@ -200,7 +207,7 @@ async def register(request: Request, body: Registration) -> Response:
         session.add(audit.entry(actor, "registered", user, audit.new_values(user), changes.secrets_of(user)))
         session.add(mail(user.email, "welcome", name=user.full_name, link=link(user, "verify")))
         await flush_unless_taken(session)
-        return json_response(await reading.one(session, profiles, actor, user.id), 201)
+        return await keep(session, await reading.one(session, profiles, actor, user.id))
 
 
 async def flush_unless_taken(session: AsyncSession) -> None:

@@ -11,9 +11,9 @@ from app.db import Database, Session, Statement
 from app.kit import changes, flow, reading
 from app.kit.access import Rule, mine, staff
 from app.kit.resource import Resource
-from app.kit.router import PREFIX, Caller, SignedIn, example_of, json_response, problems, rule_needed
 from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
 from app.kit.table import Note
+from app.kit.web import PREFIX, Caller, SignedIn, example_of, json_response, problems, rule_needed
 from app.resources.orders import OrderStatus, desk_orders, orders, service_flow
 from app.resources.status_changes import StatusChange
 from app.resources.users import User

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import Session, Statement, run
 from app.errors import ValidationError
 from app.kit import audit, reading
-from app.kit.access import Actor
+from app.kit.access import Actor, signed_in
 from app.kit.changes import insert_together
-from app.kit.router import PREFIX, SignedIn, example_of, json_response, problems
+from app.kit.once import Once, keep
 from app.kit.schemas import Input, data_of, read_schema
 from app.kit.table import exponent, new_id, now
+from app.kit.web import PREFIX, SignedIn, example_of, problems, rule_needed
 from app.resources.number_series import next_number
 from app.resources.order_items import OrderItem
 from app.resources.orders import CustomerInfo, Order, ServiceDetails, orders
@@ -66,6 +67,7 @@ ORDER_NUMBER = {"order_number": next_number()}
     status_code=201,
     name="createOrder",
     operation_id="createOrder",
+    dependencies=[rule_needed(signed_in), Once],
     response_model=None,
     responses={201: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(401, 413, 422)},
 )
@@ -75,7 +77,7 @@ async def create_order(session: Session, actor: SignedIn, body: OrderCreate) -> 
     The order starts PENDING with the service's present price. Its number comes from a series without gaps.
     """
     order_id = await place_service_order(session, actor, body)
-    return json_response(await reading.one(session, orders, actor, order_id), 201)
+    return await keep(session, await reading.one(session, orders, actor, order_id))
 
 
 async def place_service_order(session: AsyncSession, actor: Actor, wanted: OrderCreate) -> UUID:

@@ -45,7 +45,8 @@ class Query:
 
 
 def parameter(filter: Filter) -> str:
-    return "__".join(part for part in filter if part)
+    """Its name in the statement: none that the rules use, or a filter on `actor_id` would say who calls."""
+    return "__".join(("filter", *filter))
 
 
 @lru_cache(maxsize=2048)
@@ -63,8 +64,10 @@ def parse(resource: Resource, query_string: bytes) -> Query:
             )
         if name in resource.filters:
             column, _, operator = name.partition("__")
-            values[name] = filter_value(resource, column, operator, spelling, text)
+            if (column, operator) in filters:
+                raise ValidationError.of(f"?{spelling}", "repeated", "This parameter is given twice.")
             filters.append((column, operator))
+            values[parameter(filters[-1])] = filter_value(resource, column, operator, spelling, text)
     words = search_words(given.get("search", ""))
     values |= {f"word_{place}": like(word) for place, word in enumerate(words)}
     shape = Shape(tuple(sorted(filters)), sort_keys(resource, given.get("sort")), len(words))
@@ -75,7 +78,7 @@ def pairs(query_string: bytes) -> dict[str, str]:
     """Names and values; each name at most once, nothing with a NUL."""
     found: dict[str, str] = {}
     try:
-        parts = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=50)
+        parts = parse_qsl(query_string.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
     except ValueError:
         raise ValidationError.of("", "too_many_parameters", "At most 50 parameters.") from None
     for name, value in parts:

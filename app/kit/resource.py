@@ -166,7 +166,7 @@ class Resource:
         self.check_rules()
         self.check_indexes()
         for name in self.names:
-            if any(word in name for word in SECRET_WORDS) and name not in self.hidden:
+            if is_secret(name) and name not in self.hidden:
                 raise self.wrong("hidden", f"{name} looks like a secret and is not hidden")
         if self.money and "currency" not in self.table.model_fields:
             raise self.wrong("table", f"{self.money[0]} is money, and there is no currency column")
@@ -196,8 +196,12 @@ class Resource:
             rule: Rule = getattr(self, option)
             if not self.owner and any(clause.name.startswith("mine") for clause in rule):
                 raise self.wrong(option, "it says mine, and there is no owner")
-        for name in {*self.writable, *self.create_only} & {"id", "created_at", "updated_at", self.owner}:
-            raise self.wrong("writable", f"{name} is never writable")
+        for option in ("writable", "create_only"):
+            for name in {"id", *LAST_COLUMNS, self.owner}.intersection(getattr(self, option)):
+                raise self.wrong(option, f"{name} is never writable")
+        for option in ("writable", "create_only", "filters", "search", "sort"):
+            for name in filter(is_secret, getattr(self, option)):
+                raise self.wrong(option, f"{name} looks like a secret")
 
     def check_indexes(self) -> None:
         for option, names in {"filters": self.filters, "sort": self.sort}.items():
@@ -219,6 +223,10 @@ class Resource:
         ]
         ordered = [names[1:] if names and names[0] == self.owner else names for names in leads]
         return any(names[:1] == [name] for names in (*leads, *unique, *ordered))
+
+
+def is_secret(name: str) -> bool:
+    return any(word in name for word in SECRET_WORDS)
 
 
 def is_json(resource: Resource, name: str) -> bool:

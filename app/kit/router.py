@@ -7,75 +7,18 @@ and the router. Writes are ordinary FastAPI endpoints that call `kit/changes.py`
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request, Response
-from fastapi.params import Depends as DependsParam
+from fastapi import Header, Response
 from fastapi.routing import APIRoute
-from fastapi.security import OAuth2PasswordBearer
 from pydantic import TypeAdapter
 from starlette.types import Receive, Scope, Send
 
 from app.db import Database, Session
-from app.errors import NotAuthenticated
 from app.kit import changes, query, reading
 from app.kit.access import NOBODY, Actor, Role, Rule, allowed, answer
+from app.kit.once import Once, keep
 from app.kit.resource import Resource
 from app.kit.schemas import create_schema, data_of, given, input_type, page_of, pascal, read_schema, update_schema
-
-PREFIX = "/api/v1"
-PARTS = {
-    400: "The request could not be understood.",
-    401: "Not signed in.",
-    403: "Not yours to do.",
-    404: "Not there, or not yours to see.",
-    409: "Does not fit the present state.",
-    412: "Changed since you read it.",
-    413: "The request is too large.",
-    415: "This kind of content is not accepted.",
-    422: "A value is not valid.",
-    429: "Too many requests.",
-    503: "Cannot be done right now.",
-}
-bearer = OAuth2PasswordBearer(
-    tokenUrl=f"{PREFIX}/auth/token", auto_error=False, description="A token from `/auth/login`."
-)
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI answers for these errors, and for those that any request may get."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": PARTS[status], "content": content} for status in sorted({*statuses, 429, 503})}
-
-
-async def current_actor(request: Request, _: Annotated[str | None, Depends(bearer)]) -> Actor:
-    actor: Actor = request.scope.get("actor", NOBODY)
-    return actor
-
-
-async def signed_in_actor(actor: Annotated[Actor, Depends(current_actor)]) -> Actor:
-    if actor.id is None:
-        raise NotAuthenticated()
-    return actor
-
-
-Caller = Annotated[Actor, Depends(current_actor)]
-"""Who calls; maybe nobody."""
-SignedIn = Annotated[Actor, Depends(signed_in_actor)]
-"""Who calls; 401 for nobody."""
-
-
-def rule_needed(rule: Rule) -> DependsParam:
-    """A dependency that lets in only callers the rule lets in: checked before the body is."""
-
-    async def check(actor: Caller) -> None:
-        allowed(rule, actor)
-
-    dependency: DependsParam = Depends(check)
-    return dependency
-
-
-def json_response(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, media_type="application/json", headers={"Cache-Control": "private, no-store"})
-
+from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
 
 Answer = Callable[[Scope, Database, Actor], Awaitable[bytes]]
 
@@ -164,7 +107,7 @@ def create_route(resource: Resource) -> APIRoute:
 
     async def endpoint(session: Session, actor: Caller, body: schema) -> Response:  # type: ignore[valid-type]
         row = await changes.create(session, resource, actor, given(body))
-        return json_response(await reading.one(session, resource, actor, row.id), 201)
+        return await keep(session, await reading.one(session, resource, actor, row.id))
 
     return write_route(resource, "POST", "create", endpoint, resource.create, 201, 409, 413, 422)
 
@@ -212,7 +155,7 @@ def write_route(
         description=f"{text}. Open to: {allow}."
         + (" Send `If-Match` to be told when somebody was faster." if method == "PATCH" else ""),
         tags=[tag(resource)],
-        dependencies=[rule_needed(rule)],
+        dependencies=[rule_needed(rule), *([Once] if method == "POST" else [])],
         responses=shown | problems(*denials(rule), *errors),
         response_model=None,
     )
@@ -301,12 +244,3 @@ def in_query(name: str, schema: dict[str, Any], description: str) -> dict[str, A
 def id_parameter(resource: Resource) -> dict[str, Any]:
     schema = {"type": "string"} if resource.slug else {"type": "string", "format": "uuid"}
     return {"name": "id", "in": "path", "required": True, "schema": schema}
-
-
-def example_of(resource: Resource, many: bool = False) -> dict[str, Any]:
-    """An example answer, where the resource declares one."""
-    if not resource.example:
-        return {}
-    data: Any = [dict(resource.example)] if many else dict(resource.example)
-    meta = {"meta": {"page": 1, "limit": 20, "total": 1, "pages": 1}} if many else {}
-    return {"content": {"application/json": {"example": {"data": data, **meta}}}}

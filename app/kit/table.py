@@ -90,7 +90,7 @@ def storable_json(value: Any, depth: int = 0) -> Any:
 
 
 def not_a_bool_or_float(value: Any) -> Any:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, str) and ("_" in value or not value.isascii())):
         raise ValueError("must be a decimal number")
     return str(value) if isinstance(value, float) else value
 

@@ -110,11 +110,11 @@ service_flow = Flow(
     "service",
     Order,
     moves=(
-        Move(OrderStatus.PENDING, OrderStatus.CONFIRMED, STAFF_ONLY, "Confirm", needs=("reason",)),
+        Move(OrderStatus.PENDING, OrderStatus.CONFIRMED, STAFF_ONLY, "Confirm order", needs=("reason",)),
         Move(OrderStatus.CONFIRMED, OrderStatus.IN_PROGRESS, STAFF_ONLY, "Start work"),
-        Move(OrderStatus.IN_PROGRESS, OrderStatus.COMPLETED, STAFF_ONLY, "Complete"),
-        Move(OrderStatus.PENDING, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel", danger=True),
-        Move(OrderStatus.CONFIRMED, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel", danger=True),
+        Move(OrderStatus.IN_PROGRESS, OrderStatus.COMPLETED, STAFF_ONLY, "Complete order"),
+        Move(OrderStatus.PENDING, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel order", danger=True),
+        Move(OrderStatus.CONFIRMED, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel order", danger=True),
     ),
     after=(write_history, mark_unpaid_confirmation),
 )

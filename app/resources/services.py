@@ -1,6 +1,6 @@
 """What the agency sells: visa packages, small services around a trip, digital products."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from slugify import slugify
 from sqlalchemy import Index, select
@@ -39,7 +39,7 @@ class Service(Table, table=True):
     specs: Json = Field(default_factory=dict)
     features: Lines = Field(default_factory=list)
     region: Line | None = Field(default=None, index=True)
-    required_documents: list[DocumentCategory] = Field(default_factory=list)
+    required_documents: Annotated[list[DocumentCategory], Field(max_length=50)] = Field(default_factory=list)
     is_active: bool = Field(default=True, index=True)
 
 

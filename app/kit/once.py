@@ -1,0 +1,122 @@
+"""`Idempotency-Key`: a POST sent again does its work once, and answers the same.
+
+The answer is kept in the transaction of the work: there is one if and only if the work was done. Repeats that arrive
+meanwhile wait for it a few seconds. What failed is not kept; a repeat tries again.
+"""
+
+import hashlib
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Depends, Header, Request, Response
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Index, UniqueConstraint, delete, func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Session
+from app.errors import AppError, BadRequest, Conflict
+from app.kit.access import Actor
+from app.kit.table import Line, Table, now
+from app.kit.web import Caller, json_response
+
+KEPT = timedelta(hours=24)
+LONGEST, SHORTEST_OF_GUESTS = 255, 32
+WAITING = "3s"
+
+
+class RequestInProgress(Conflict):
+    """The same request is still running."""
+
+
+class IdempotencyKeyReused(AppError):
+    """This Idempotency-Key was used for another request."""
+
+    status = 422
+
+
+class IdempotencyKeyInvalid(BadRequest):
+    """This Idempotency-Key cannot be used."""
+
+
+class Replayed(Exception):
+    """The work was done before; `response` is what was answered then."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+
+class KeptAnswer(Table, table=True):
+    """`scope_hash` stands for caller, address and key; `body_hash` for what was asked."""
+
+    __table_args__ = (Index("ix_kept_answers_created_at", "created_at"), UniqueConstraint("scope_hash"))
+
+    scope_hash: Line
+    body_hash: Line
+    status: int
+    answer: str
+
+
+Key = Annotated[str | None, Header(description="Makes retries safe: the work is done once, and answered the same.")]
+
+
+async def begin(request: Request, session: Session, actor: Caller, idempotency_key: Key = None) -> None:
+    """Before the work: raises Replayed with the kept answer, if there is one. Otherwise `keep` will keep it."""
+    if idempotency_key is not None:
+        await begin_work(session, actor, request.url.path, idempotency_key, await request.body())
+
+
+async def begin_work(session: AsyncSession, actor: Actor, path: str, key: str, body: bytes) -> None:
+    caller = str(actor.id) if actor.id else "guest"
+    check_key(key, actor)
+    scope = hashlib.sha256(f"{caller}\n{path}\n{key}".encode()).hexdigest()
+    asked = hashlib.sha256(body).hexdigest()
+    await wait_for_turn(session, scope)
+    kept = await session.scalar(
+        select(KeptAnswer).where(KeptAnswer.c.scope_hash == scope, KeptAnswer.c.created_at > now() - KEPT)
+    )
+    if kept is None:
+        session.info["kept_answer"] = (scope, asked)
+    elif kept.body_hash != asked:
+        raise IdempotencyKeyReused()
+    else:
+        response = json_response(kept.answer.encode(), kept.status)
+        response.headers["Idempotency-Replayed"] = "true"
+        raise Replayed(response)
+
+
+def check_key(key: str, actor: Actor) -> None:
+    """For a guest the key is the only secret, so it must be a long one."""
+    if not 0 < len(key) <= LONGEST or not key.isprintable():
+        raise IdempotencyKeyInvalid(f"Use 1 to {LONGEST} printable characters.")
+    if actor.id is None and len(key) < SHORTEST_OF_GUESTS:
+        raise IdempotencyKeyInvalid(f"Without signing in, use at least {SHORTEST_OF_GUESTS} characters.")
+
+
+async def wait_for_turn(session: AsyncSession, scope: str) -> None:
+    """One request at a time for each key; the lock ends with the transaction."""
+    try:
+        await session.execute(select(func.set_config("lock_timeout", WAITING, True)))
+        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(scope, 0))))
+        await session.execute(select(func.set_config("lock_timeout", "5s", True)))
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            raise RequestInProgress(headers={"Retry-After": "1"}) from None
+        raise
+
+
+async def keep(session: AsyncSession, body: bytes, status: int = 201) -> Response:
+    """The answer of a POST that did its work; kept when it came with a key. Old ones are swept on the way."""
+    if pending := session.info.pop("kept_answer", None):
+        scope, asked = pending
+        expired = delete(KeptAnswer).where(
+            (KeptAnswer.c.scope_hash == scope) | (KeptAnswer.c.created_at < now() - KEPT)
+        )
+        await session.execute(expired)
+        session.add(KeptAnswer(scope_hash=scope, body_hash=asked, status=status, answer=body.decode()))
+        await session.flush()
+    return json_response(body, status)
+
+
+Once = Depends(begin)
+"""For POSTs that create or charge: put it in `dependencies` and answer with `keep`."""
