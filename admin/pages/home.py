@@ -1,0 +1,45 @@
+"""The first page: how much there is in each status, and what waits longest."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin.door import actor
+from admin.extras import extra_of
+from admin.kinds import looks, members, words
+from admin.page import address, database_of, render
+from admin.pages.lists import counts_by, newest, shown_columns
+from admin.show import Row
+from app.kit.access import answer
+from app.kit.resource import Resource
+
+LONGEST = 10
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The work on one kind of rows: how many in each status, and those that wait longest for staff."""
+
+    title: str
+    counts: list[tuple[str, int, str]]
+    columns: tuple[str, ...]
+    link: str
+    waiting: list[Row]
+
+
+async def home(request: Request) -> Response:
+    open_to_me = [resource for resource in looks() if answer(resource.read, actor(request))]
+    queues = [await queue(request, resource) for resource in open_to_me if extra_of(resource)]
+    return await render(request, "index.html", queues=queues)
+
+
+async def queue(request: Request, resource: Resource) -> Queue:
+    extra, link = extra_of(resource), address(resource.name)
+    assert extra
+    async with database_of(request).transaction() as session:
+        counts = await counts_by(session, resource, actor(request), "status")
+        wanted = f"status__in={','.join(extra.waiting())}&sort=created_at"
+        waiting = await newest(session, request, resource, wanted, LONGEST)
+    shown = [(value, counts.get(value, 0), f"{link}?status={value}") for value in members(resource, "status")]
+    return Queue(words(resource.name), shown, shown_columns(resource), link, waiting)

@@ -1,0 +1,56 @@
+"""Taking a step of a flow: a POST with a reason, through the one guarded move that the API uses too."""
+
+from collections.abc import Mapping
+
+from pydantic import TypeAdapter
+from pydantic import ValidationError as Invalid
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admin.door import actor
+from admin.extras import STAFF_PARTY, extra_of
+from admin.page import FAILED, Typed, address, as_problem, database_of, office_of, posted, redirect
+from admin.pages.details import shown
+from app.errors import NotFound
+from app.kit import changes, flow
+from app.kit.schemas import as_validation_error
+from app.kit.table import Line, Note
+
+REASON: TypeAdapter[str] = TypeAdapter(Note)
+LINE: TypeAdapter[str] = TypeAdapter(Line)
+
+
+async def step(request: Request) -> Response:
+    """Move a row on. What cannot be done is said on its page, with the reason still there."""
+    resource, key = office_of(request).view_of(request).resource, request.path_params["pk"]
+    extra, typed = extra_of(resource), await posted(request)
+    if extra is None:
+        raise NotFound()
+    try:
+        given = checked(typed, extra.fields())
+        async with database_of(request).transaction() as session:
+            row = await changes.locked(session, resource, actor(request), key, resource.update)
+            steps = extra.flow(row)
+            if steps is None:
+                raise flow.IllegalTransition(allowed=[])
+            target = next((move.target for move in steps.moves if move.target == typed.last("status")), None)
+            if target is None:
+                raise flow.IllegalTransition("There is no such step.", allowed=[])
+            await flow.move(session, steps, row, target, actor(request), STAFF_PARTY, **given)
+    except FAILED as error:
+        kept = {name: typed.last(name) for name in typed.texts}
+        return await shown(request, as_problem(error), kept)
+    return redirect(address(resource.name, key), "moved")
+
+
+def checked(typed: Typed, names: set[str]) -> Mapping[str, str | None]:
+    """The fields of the step, each a text that can be stored; empty ones count as not given."""
+    adapters = {name: REASON if name == "reason" else LINE for name in sorted(names) if name in typed}
+    return {name: valid(adapter, name, typed.last(name)).strip() or None for name, adapter in adapters.items()}
+
+
+def valid(adapter: TypeAdapter[str], name: str, text: str) -> str:
+    try:
+        return adapter.validate_python(text)
+    except Invalid as error:
+        raise as_validation_error([{**problem, "loc": (name, *problem["loc"])} for problem in error.errors()]) from None

@@ -1,0 +1,180 @@
+"""Values as people read them: words for enumerations, money with its digits, names for ids, never a Python repr."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from markupsafe import Markup
+from sqladmin.i18n import gettext as _
+
+from admin.kinds import Kind, kind_of, label, looks, words
+from admin.page import address
+from admin.references import Names
+from app.kit.resource import Resource
+from app.kit.table import bare
+
+NOTHING = Markup('<span class="text-secondary">—</span>')
+LEFT_TO_RIGHT = re.compile(r"[\x21-\x7e]+|\+?[\d ()./-]+")
+MOST_ENTRIES = 3
+TONES = {
+    **dict.fromkeys(("PENDING", "QUEUED", "PROCESSING"), "waiting"),
+    **dict.fromkeys(("CONFIRMED", "SHIPPED"), "ready"),
+    **dict.fromkeys(("IN_PROGRESS",), "busy"),
+    **dict.fromkeys(("COMPLETED", "DELIVERED", "SUCCEEDED", "VERIFIED", "SENT", "ADMIN"), "good"),
+    **dict.fromkeys(("CANCELLED", "FAILED", "REJECTED"), "bad"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as the API shows it, with the names of what it refers to. `brief` shortens for lists."""
+
+    resource: Resource
+    values: Mapping[str, Any]
+    names: Names
+    brief: bool = False
+    currency: str = ""
+
+    def show(self, path: str) -> Markup:
+        """The value at a column, or inside a JSON column: `customer_info.full_name`."""
+        name, _dot, key = path.partition(".")
+        value = self.values.get(name)
+        if key:
+            return any_value(value.get(key) if isinstance(value, Mapping) else None)
+        if value is None or value == "":
+            return NOTHING
+        special = SPECIAL.get((self.resource.path, name)) or SHOW.get(kind_of(self.resource, name))
+        return special(self, value) if special else any_value(value)
+
+    def text(self, path: str) -> str:
+        """The same without markup, for titles and files."""
+        return str(self.show(path).striptags()) if self.show(path) != NOTHING else ""
+
+    def keys(self, name: str) -> list[str]:
+        """The keys that a JSON column has here, in the order of its model where it has one."""
+        value, model = self.values[name], bare(self.resource.annotation(name))
+        order = list(getattr(model, "model_fields", value))
+        return [key for key in order if value.get(key) is not None]
+
+    @property
+    def title(self) -> str:
+        look = self.resource.admin
+        return (self.text(look.title) if look else "") or words(self.resource.noun)
+
+    @property
+    def heading(self) -> Markup:
+        """The title as it is shown."""
+        look = self.resource.admin
+        return self.show(look.title) if look else Markup.escape(self.title)
+
+    @property
+    def link(self) -> str:
+        return address(self.resource.name, self.values["id"])
+
+
+def any_value(value: Any) -> Markup:
+    """A value of which only JSON is known."""
+    if value is None or value in ("", [], {}):
+        return NOTHING
+    if isinstance(value, bool):
+        return yes_or_no(value)
+    if isinstance(value, Mapping):
+        return Markup("<br>").join(entry(key, item) for key, item in value.items())
+    if isinstance(value, list):
+        return Markup(", ").join(map(any_value, value))
+    return ltr(str(value)) if LEFT_TO_RIGHT.fullmatch(str(value)) else Markup("<bdi>{}</bdi>").format(value)
+
+
+def ltr(text: str) -> Markup:
+    """E-mails, numbers and codes read from the left in every language."""
+    return Markup('<bdi dir="ltr">{}</bdi>').format(text)
+
+
+def entry(key: Any, value: Any) -> Markup:
+    return Markup('<span class="text-secondary">{}</span> {}').format(_(words(str(key))), any_value(value))
+
+
+def yes_or_no(value: bool) -> Markup:
+    return badge(_("Yes") if value else _("No"), "good" if value else "plain")
+
+
+def badge(text: str, tone: str) -> Markup:
+    return Markup('<span class="badge tone-{}">{}</span>').format(tone, text)
+
+
+def status(value: str) -> Markup:
+    return badge(_(words(value)), TONES.get(value, "plain"))
+
+
+def moment(value: str) -> Markup:
+    """`2026-11-22T09:30:00.000000Z` as `2026-11-22 09:30 UTC`."""
+    return Markup('<time datetime="{}" dir="ltr">{} {} UTC</time>').format(value, value[:10], value[11:16])
+
+
+def money(row: Row, value: str) -> Markup:
+    currency = row.values.get("currency") or row.currency
+    return ltr(f"{Decimal(value):,} {currency}".strip())
+
+
+def reference(row: Row, value: str) -> Markup:
+    """The name of what is referred to, as a link where the reader may open it."""
+    name = row.names.get(value)
+    if name is None:
+        return Markup('<span class="text-secondary">{}</span>').format(_("(hidden)"))
+    if name.page is None:
+        return Markup("<bdi>{}</bdi>").format(name.title)
+    return Markup('<a href="{}"><bdi>{}</bdi></a>').format(address(name.page, value), name.title)
+
+
+def note(row: Row, value: str) -> Markup:
+    short = value[:120] + "…" if row.brief and len(value) > 120 else value
+    return Markup('<bdi class="note">{}</bdi>').format(short)
+
+
+def choices(value: list[str]) -> Markup:
+    return Markup(" ").join(map(status, value)) if value else NOTHING
+
+
+def lines(value: list[str]) -> Markup:
+    items = Markup("").join(Markup("<li><bdi>{}</bdi></li>").format(item) for item in value)
+    return Markup('<ul class="mb-0 ps-3">{}</ul>').format(items) if value else NOTHING
+
+
+def changed(row: Row, value: Mapping[str, Any]) -> Markup:
+    """The changes of an audit entry: each field with its old and its new value."""
+    shown = list(value.items())[: MOST_ENTRIES if row.brief else None]
+    made = [
+        Markup('<span class="text-secondary">{}</span> {} → {}').format(
+            _(label(name)), *(changed_value(row, each) for each in pair)
+        )
+        for name, pair in shown
+    ]
+    return Markup("<br>").join([*made, Markup("…")] if len(shown) < len(value) else made) or NOTHING
+
+
+def changed_value(row: Row, value: Any) -> Markup:
+    return reference(row, value) if isinstance(value, str) and value in row.names else any_value(value)
+
+
+def changed_row(row: Row, value: str) -> Markup:
+    """The row that an audit entry is about, as a link to its page."""
+    table = row.values.get("resource")
+    page = next((place.name for place in looks() if place.table.sql_table.name == table), None)
+    return Markup('<a href="{}">{}</a>').format(address(page, value), _("Open")) if page else NOTHING
+
+
+Shown = Callable[[Row, Any], Markup]
+SHOW: Mapping[Kind, Shown] = {
+    "reference": reference,
+    "choice": lambda row, value: status(value),
+    "choices": lambda row, value: choices(value),
+    "bool": lambda row, value: yes_or_no(value),
+    "money": money,
+    "moment": lambda row, value: moment(value),
+    "note": note,
+    "lines": lambda row, value: lines(value),
+}
+SPECIAL: Mapping[tuple[str, str], Shown] = {("admin/audit", "changes"): changed, ("admin/audit", "row_id"): changed_row}
+"""Columns that need words of their own, by the path of their resource."""

@@ -1,0 +1,75 @@
+"""A consultant's day in a real browser. Skipped, with the reason, where no Chromium is found."""
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from tests import make
+from tests.make import Person
+
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium found: install it or set CHROMIUM to its path")
+
+
+@pytest.fixture
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    """The application behind a real socket; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning"))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Any]:
+    api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+    async with api.async_playwright() as play:
+        opened = await play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        await opened.close()
+
+
+async def width(page: Any) -> int:
+    found: int = await page.evaluate("document.documentElement.scrollWidth")
+    return found
+
+
+async def test_a_consultant_confirms_an_order_with_a_reason(
+    browser: Any, served: str, carl: Person, alice: Person, app: FastAPI, tmp_path: Path
+) -> None:
+    order = await make.order(alice, (await make.service(app)).id)
+    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: request.url.startswith((served, "data:")) or refused.append(request.url))
+    await page.goto(f"{served}/admin/orders/list")
+    await page.fill("#username", carl.user.email)
+    await page.fill("#password", make.PASSWORD)
+    await page.click("text=Log in")
+    await page.click(f"text={order['order_number']}")
+    await page.fill("#reason-CONFIRMED", "Bank transfer received")
+    await page.click("button:has-text('Confirm')")
+    await page.wait_for_selector("text=Order confirmed: Bank transfer received")
+    assert await page.inner_text("h1 .badge") == "Confirmed"
+    assert await width(page) <= 1280
+    await page.screenshot(path=tmp_path / "order-1280.png", full_page=True)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    for path in (f"orders/details/{order['id']}", f"orders/edit/{order['id']}", "orders/list", "services/list", ""):
+        await page.goto(f"{served}/admin/{path}")
+        assert await width(page) <= 390, path
+    await page.screenshot(path=tmp_path / "home-390.png", full_page=True)
+    await page.click("[aria-label=Menu].navbar-toggler")
+    await page.click("text=Log out")
+    await page.wait_for_selector("#username")
+    assert refused == []
