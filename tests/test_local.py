@@ -228,7 +228,7 @@ def test_killed_guardians_take_their_servers_along_and_the_next_start_works(warm
 
 
 def test_a_new_guardian_waits_for_the_server_of_a_killed_one(warm: Path) -> None:
-    with user(warm, valkey=False) as (_, services):
+    with user(warm, valkey=False) as (_, _services):
         hanging = psutil.Process(postmaster(warm))
         hanging.suspend()
         hanging.parent().kill()
@@ -430,7 +430,7 @@ def test_a_server_that_does_not_start_is_quoted_and_a_mended_one_starts(warm: Pa
     configuration = warm / "postgres" / "postgresql.conf"
     before = configuration.read_text()
     configuration.write_text("nonsense = 1\n")
-    with pytest.raises(LocalServiceError, match="has stopped: .*FATAL"):
+    with pytest.raises(LocalServiceError, match=r"has stopped: .*FATAL"):
         start(warm, durable=False)
     eventually(lambda: not servers(warm))
     configuration.write_text(before)

@@ -1,0 +1,183 @@
+"""What Souk is measured against: the same five endpoints as the docs of FastAPI and SQLModel write them.
+
+Independent of `app/`: own table classes on the same tables, an AsyncSession per request from a dependency, the user
+selected for each request, response models. Neither tuned nor slowed down. Served by `run.py`.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+from uuid import UUID
+
+import jwt
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, status
+from fastapi.security import OAuth2PasswordBearer
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import selectinload
+from sqlmodel import and_, col, func, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from benchmarks.plain_models import (
+    AuditEntry,
+    Data,
+    NumberSeries,
+    Order,
+    OrderCreate,
+    OrderItem,
+    OrderRead,
+    Page,
+    Paging,
+    Service,
+    ServiceFilter,
+    ServiceRead,
+    StatusChange,
+    User,
+    now,
+)
+
+engine = create_async_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://", 1))
+new_session = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+oauth2_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token")
+
+
+async def get_session() -> AsyncIterator[AsyncSession]:
+    async with new_session() as session:
+        yield session
+
+
+SessionDep = Annotated[AsyncSession, Depends(get_session)]
+
+
+async def get_current_user(session: SessionDep, token: Annotated[str, Depends(oauth2_scheme)]) -> User:
+    challenge = {"WWW-Authenticate": "Bearer"}
+    refusal = HTTPException(status.HTTP_401_UNAUTHORIZED, "Could not validate credentials", challenge)
+    try:
+        claims = jwt.decode(token, os.environ["JWT_SECRET"], algorithms=["HS256"], audience="souk:auth")
+    except jwt.InvalidTokenError:
+        raise refusal from None
+    user = (await session.exec(select(User).where(User.id == UUID(claims["sub"])))).one_or_none()
+    if user is None or not user.is_active or user.token_version != claims["ver"]:
+        raise refusal
+    return user
+
+
+CurrentUser = Annotated[User, Depends(get_current_user)]
+
+
+router = APIRouter(prefix="/api/v1")
+
+
+def meta(wanted: Paging, total: int) -> dict[str, int]:
+    return {"page": wanted.page, "limit": wanted.limit, "total": total, "pages": -(-total // wanted.limit)}
+
+
+def conditions(wanted: ServiceFilter) -> list[Any]:
+    found: list[Any] = [col(Service.is_active)]
+    if wanted.type is not None:
+        found.append(Service.type == wanted.type)
+    if wanted.region is not None:
+        found.append(Service.region == wanted.region)
+    if wanted.price__gte is not None:
+        found.append(Service.price >= wanted.price__gte)
+    if wanted.price__lte is not None:
+        found.append(Service.price <= wanted.price__lte)
+    for word in (wanted.search or "").split():
+        columns = (col(Service.title), col(Service.description), col(Service.region))
+        found.append(or_(*(column.ilike(f"%{word}%") for column in columns)))
+    return found
+
+
+@router.get("/services", response_model=Page[ServiceRead])
+async def list_services(session: SessionDep, wanted: Annotated[ServiceFilter, Query()]) -> Any:
+    where = and_(*conditions(wanted))
+    total = (await session.exec(select(func.count()).select_from(Service).where(where))).one()
+    query = select(Service).where(where).order_by(col(Service.created_at).desc(), col(Service.id).desc())
+    services = (await session.exec(query.offset((wanted.page - 1) * wanted.limit).limit(wanted.limit))).all()
+    return {"data": services, "meta": meta(wanted, total)}
+
+
+@router.get("/services/{id}", response_model=Data[ServiceRead])
+async def get_service(id: UUID, session: SessionDep) -> Any:
+    service = await session.get(Service, id)
+    if service is None or not service.is_active:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "Service not found")
+    return {"data": service}
+
+
+@router.get("/orders", response_model=Page[OrderRead])
+async def list_orders(session: SessionDep, user: CurrentUser, wanted: Annotated[Paging, Query()]) -> Any:
+    total = (await session.exec(select(func.count()).select_from(Order).where(Order.user_id == user.id))).one()
+    query = select(Order).where(Order.user_id == user.id).options(selectinload(Order.items))  # type: ignore[arg-type]
+    query = query.order_by(col(Order.created_at).desc(), col(Order.id).desc())
+    orders = (await session.exec(query.offset((wanted.page - 1) * wanted.limit).limit(wanted.limit))).all()
+    return {"data": orders, "meta": meta(wanted, total)}
+
+
+async def next_number(session: AsyncSession, series: str, year: int) -> str:
+    """From the counter row of the series, locked until the transaction ends: no gaps."""
+    first = insert(NumberSeries).values(**NumberSeries(series=series, year=year, value=1).model_dump())
+    raised = first.on_conflict_do_update(index_elements=["series", "year"], set_={"value": col(NumberSeries.value) + 1})
+    value = (await session.exec(raised.returning(col(NumberSeries.value)))).scalar_one()
+    return f"{series}-{year}-{value:06d}"
+
+
+@router.post("/orders", response_model=Data[OrderRead], status_code=status.HTTP_201_CREATED)
+async def create_order(body: OrderCreate, request: Request, session: SessionDep, user: CurrentUser) -> Any:
+    service = await session.get(Service, body.service_id)
+    if service is None or not service.is_active:
+        raise HTTPException(status.HTTP_422_UNPROCESSABLE_CONTENT, "There is no such service for sale")
+    order = Order(
+        order_number=await next_number(session, "HT", now().year),
+        total_amount=service.price,
+        currency=service.currency,
+        user_id=user.id,
+        customer_info=body.customer_info.model_dump(),
+        service_details=body.service_details.model_dump(mode="json") if body.service_details else None,
+    )
+    order.items = [sold(service, order)]
+    changes = {"status": [None, order.status], "total_amount": [None, str(order.total_amount)]}
+    session.add(order)
+    session.add(StatusChange(order_id=order.id, to_status=order.status, actor_id=user.id))
+    session.add(
+        AuditEntry(
+            actor_id=user.id,
+            action="created",
+            resource="orders",
+            row_id=order.id,
+            changes=changes,
+            ip=request.client.host if request.client else "",
+        )
+    )
+    await session.commit()
+    return {"data": order}
+
+
+def sold(service: Service, order: Order) -> OrderItem:
+    """An order line with a snapshot of what is bought."""
+    snapshot = service.model_dump(mode="json", include={"title", "type", "currency", "region", "specs", "features"})
+    return OrderItem(
+        order_id=order.id,
+        service_id=service.id,
+        title=service.title,
+        unit_price=service.price,
+        line_total=service.price,
+        currency=service.currency,
+        snapshot=snapshot | {"price": f"{service.price:.2f}"},
+    )
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await engine.dispose()
+
+
+app = FastAPI(title="Plain", lifespan=lifespan)
+app.include_router(router)
+
+
+@app.get("/health")
+async def health() -> dict[str, str]:
+    return {"status": "ok"}

@@ -1,0 +1,267 @@
+"""Tables and schemas of the plain version. The tables are Souk's, declared anew in a registry of their own."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, PlainSerializer, computed_field
+from sqlalchemy import DateTime, Enum, Numeric
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field as Column
+from sqlmodel import Relationship, SQLModel
+from uuid_utils import uuid7
+
+T = TypeVar("T")
+
+
+class ServiceType(StrEnum):
+    MAIN = "MAIN"
+    MICRO = "MICRO"
+    DIGITAL = "DIGITAL"
+
+
+class OrderStatus(StrEnum):
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+
+
+def new_id() -> UUID:
+    return UUID(bytes=uuid7().bytes)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def moment() -> Any:
+    return Column(default_factory=now, sa_type=DateTime(timezone=True))
+
+
+def money(**options: Any) -> Any:
+    return Column(sa_type=Numeric(14, 3), **options)
+
+
+class Row(SQLModel, registry=registry()):
+    id: UUID = Column(default_factory=new_id, primary_key=True)
+    created_at: datetime = moment()
+    updated_at: datetime = moment()
+
+
+class User(Row, table=True):
+    __tablename__ = "users"
+
+    email: str
+    hashed_password: str
+    full_name: str
+    phone: str | None = None
+    country: str | None = None
+    role: str = "CUSTOMER"
+    is_active: bool = True
+    is_verified: bool = False
+    token_version: int = 0
+
+
+class Service(Row, table=True):
+    __tablename__ = "services"
+
+    type: ServiceType = Column(sa_type=Enum(ServiceType, native_enum=False))
+    title: str
+    slug: str
+    description: str = ""
+    price: Decimal = money()
+    old_price: Decimal | None = money(default=None)
+    currency: str = "USD"
+    images: list[str] = Column(default_factory=list, sa_type=JSONB)
+    specs: dict[str, Any] = Column(default_factory=dict, sa_type=JSONB)
+    features: list[str] = Column(default_factory=list, sa_type=JSONB)
+    region: str | None = None
+    required_documents: list[str] = Column(default_factory=list, sa_type=JSONB)
+    is_active: bool = True
+
+
+class Order(Row, table=True):
+    __tablename__ = "orders"
+
+    order_number: str
+    kind: str = "SERVICE"
+    status: OrderStatus = Column(default=OrderStatus.PENDING, sa_type=Enum(OrderStatus, native_enum=False))
+    total_amount: Decimal = money()
+    currency: str
+    payment_method: str = "CARD"
+    payment_status: str = "PENDING"
+    confirmed_without_payment: bool = False
+    user_id: UUID | None = Column(default=None, foreign_key="users.id")
+    customer_info: dict[str, Any] = Column(sa_type=JSONB)
+    service_details: dict[str, Any] | None = Column(default=None, sa_type=JSONB(none_as_null=True))
+    items: list["OrderItem"] = Relationship(sa_relationship_kwargs={"order_by": "OrderItem.id"})
+
+
+class OrderItem(Row, table=True):
+    __tablename__ = "order_items"
+
+    order_id: UUID = Column(foreign_key="orders.id")
+    service_id: UUID | None = Column(default=None, foreign_key="services.id")
+    title: str
+    quantity: int = 1
+    unit_price: Decimal = money()
+    line_total: Decimal = money()
+    currency: str
+    snapshot: dict[str, Any] = Column(sa_type=JSONB)
+
+
+class StatusChange(Row, table=True):
+    __tablename__ = "status_changes"
+
+    order_id: UUID = Column(foreign_key="orders.id")
+    from_status: str | None = None
+    to_status: str
+    at: datetime = moment()
+    actor_id: UUID | None = Column(default=None, foreign_key="users.id")
+    reason: str | None = None
+
+
+class AuditEntry(Row, table=True):
+    __tablename__ = "audit_entries"
+
+    at: datetime = moment()
+    actor_id: UUID | None = None
+    action: str
+    resource: str
+    row_id: UUID | None = None
+    changes: dict[str, Any] = Column(default_factory=dict, sa_type=JSONB)
+    request_id: str = ""
+    ip: str = ""
+
+
+class NumberSeries(Row, table=True):
+    __tablename__ = "number_series"
+
+    series: str
+    year: int
+    value: int
+
+
+Money = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:.2f}", return_type=str)]
+
+
+class CustomerInfo(BaseModel):
+    full_name: str = Field(min_length=1, max_length=200)
+    email: EmailStr
+    phone: str = Field(pattern=r"^\+?[\d ()./-]{5,30}$")
+    country: str = Field(min_length=1, max_length=200)
+
+
+class ServiceDetails(BaseModel):
+    destination: str | None = Field(None, max_length=200)
+    travel_date: date | None = None
+    passport_number: str | None = Field(None, max_length=200)
+    nationality: str | None = Field(None, max_length=200)
+    purpose_of_travel: str | None = Field(None, max_length=200)
+    additional_notes: str | None = Field(None, max_length=10_000)
+
+
+class OrderCreate(BaseModel):
+    service_id: UUID
+    customer_info: CustomerInfo
+    service_details: ServiceDetails | None = None
+
+
+class Output(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ServiceRead(Output):
+    id: UUID
+    type: ServiceType
+    title: str
+    slug: str
+    description: str
+    price: Money
+    old_price: Money | None
+    currency: str
+    images: list[str]
+    specs: dict[str, Any]
+    features: list[str]
+    region: str | None
+    required_documents: list[str]
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class OrderItemRead(Output):
+    id: UUID
+    service_id: UUID | None
+    title: str
+    quantity: int
+    unit_price: Money
+    line_total: Money
+    snapshot: dict[str, Any]
+
+
+CUSTOMER_MAY = {OrderStatus.PENDING: [OrderStatus.CANCELLED], OrderStatus.CONFIRMED: [OrderStatus.CANCELLED]}
+
+
+class CustomerRead(Output):
+    full_name: str
+    email: str
+    phone: str
+    country: str
+
+
+class OrderRead(Output):
+    id: UUID
+    order_number: str
+    kind: str
+    status: OrderStatus
+    total_amount: Money
+    currency: str
+    payment_method: str
+    payment_status: str
+    confirmed_without_payment: bool
+    user_id: UUID | None
+    customer_info: CustomerRead
+    service_details: ServiceDetails | None
+    created_at: datetime
+    updated_at: datetime
+    items: list[OrderItemRead]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def allowed_transitions(self) -> list[OrderStatus]:
+        return CUSTOMER_MAY.get(self.status, [])
+
+
+class Meta(Output):
+    page: int
+    limit: int
+    total: int
+    pages: int
+
+
+class Data(Output, Generic[T]):
+    data: T
+
+
+class Page(Output, Generic[T]):
+    data: list[T]
+    meta: Meta
+
+
+class Paging(BaseModel):
+    page: int = Field(1, ge=1)
+    limit: int = Field(20, ge=1, le=100)
+
+
+class ServiceFilter(Paging):
+    type: ServiceType | None = None
+    region: str | None = Field(None, max_length=200)
+    price__gte: Decimal | None = None
+    price__lte: Decimal | None = None
+    search: str | None = Field(None, max_length=200)

@@ -1,0 +1,111 @@
+"""Settings: production refuses what is unsafe, durations and lists are read, `.env.example` is always true."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings, env_example
+
+SAFE = {
+    "environment": "production",
+    "database_url": "postgresql://db/souk",
+    "redis_url": "redis://cache/0",
+    "jwt_secret": "p3Yx9Qm2Vt7Lr4Ks8Wn5Bd1Hf6Jc0Za_",
+    "frontend_url": "https://souk.example",
+    "rate_limits": "on",
+}
+
+
+def settings(**values: object) -> Settings:
+    return Settings(_env_file=None, **values)
+
+
+def test_safe_production_settings_are_accepted():
+    assert settings(**SAFE).production
+    assert settings(**SAFE, admin_email="a@b.cd", admin_password="a long passphrase").admin_email == "a@b.cd"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("jwt_secret", value) for value in ("short", "a" * 40, "abababababababababababababababababab", "x" * 31)),
+        ("database_url", None),
+        ("redis_url", None),
+        *(("frontend_url", value) for value in ("http://souk.example", "souk.example", "")),
+        ("rate_limits", "off"),
+        ("admin_password", "short"),
+    ],
+)
+def test_production_refuses_to_start_with(name, value, monkeypatch):
+    monkeypatch.delenv("JWT_SECRET", raising=False)
+    with pytest.raises(ValidationError, match=f"not safe for production.*{name.upper()}"):
+        settings(**{**SAFE, name: value})
+
+
+def test_production_needs_a_secret_of_its_own(monkeypatch):
+    monkeypatch.delenv("JWT_SECRET", raising=False)
+    with pytest.raises(ValidationError, match="JWT_SECRET"):
+        settings(**{name: value for name, value in SAFE.items() if name != "jwt_secret"})
+
+
+def test_a_refusal_never_shows_a_secret(monkeypatch):
+    with pytest.raises(ValidationError) as refused:
+        settings(**{**SAFE, "admin_password": "hunter2", "database_url": "postgresql://souk:topsecret@db/souk"})
+    assert "hunter2" not in str(refused.value)
+    assert "topsecret" not in str(refused.value)
+    assert SAFE["jwt_secret"] not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("7d", timedelta(days=7)),
+        ("12h", timedelta(hours=12)),
+        ("30m", timedelta(minutes=30)),
+        ("45s", timedelta(seconds=45)),
+        ("2w", timedelta(weeks=2)),
+        ("3600", timedelta(hours=1)),
+    ],
+)
+def test_durations(text, meaning, monkeypatch):
+    monkeypatch.setenv("JWT_EXPIRATION", text)
+    assert settings().jwt_expiration == meaning
+
+
+@pytest.mark.parametrize("text", ["soon", "7y", "-1d", "0", "0d", "1d2h x", "99999999999d"])
+def test_what_is_no_duration_is_refused(text, monkeypatch):
+    monkeypatch.setenv("JWT_EXPIRATION", text)
+    with pytest.raises(ValidationError):
+        settings()
+
+
+def test_currencies_come_as_a_list(monkeypatch):
+    monkeypatch.setenv("CURRENCIES", "usd, EUR,,KWD ")
+    assert settings().currencies == ["USD", "EUR", "KWD"]
+
+
+def test_empty_variables_count_as_absent(monkeypatch):
+    monkeypatch.setenv("JWT_SECRET", "")
+    monkeypatch.setenv("PORT", "")
+    assert (settings().jwt_secret, settings().port) == (None, 8000)
+
+
+def test_a_development_secret_is_made_once_and_kept_to_its_owner(tmp_path, monkeypatch):
+    monkeypatch.delenv("JWT_SECRET", raising=False)
+    first, second = (settings(data_dir=tmp_path / "var").signing_key() for _ in range(2))
+    assert first == second
+    assert len(first) >= 32
+    assert (tmp_path / "var" / "jwt_secret").stat().st_mode & 0o077 == 0
+
+
+def test_secrets_do_not_show():
+    shown = repr(settings(**SAFE, admin_password="a long passphrase"))
+    assert SAFE["jwt_secret"] not in shown
+    assert "passphrase" not in shown
+
+
+def test_env_example_is_what_the_settings_say():
+    assert (Path(__file__).parent.parent / ".env.example").read_text() == env_example()
+    assert all(f"# {name.upper()}=" in env_example() for name in Settings.model_fields)
