@@ -41,7 +41,7 @@ class Extra:
 
 
 async def order_history(database: Database, order_id: UUID) -> list[dict[str, Any]]:
-    return await timeline(database, order_id, for_staff=True)
+    return await timeline(database, order_id)
 
 
 EXTRAS: Mapping[str, Extra] = {"admin/orders": Extra({"SERVICE": service_flow}, order_history)}

@@ -38,10 +38,14 @@ ABOUT = """Catalogue, orders and accounts of Souk.
 
 
 class Shortcut:
-    """Sends generated reads straight to their route: routers look through all routes, twice."""
+    """Sends generated reads straight to their route: routers look through all routes, twice.
 
-    def __init__(self, app: ASGIApp, reads: list[ReadRoute]) -> None:
+    `others` are paths of hand-written routes, which go before `…/{id}`.
+    """
+
+    def __init__(self, app: ASGIApp, reads: list[ReadRoute], others: set[str]) -> None:
         self.app = app
+        self.others = others
         self.exact = {route.path: route for route in reads if "{" not in route.path}
         self.by_id = {route.path.removesuffix("{id}"): route for route in reads if route.path.endswith("/{id}")}
 
@@ -51,7 +55,7 @@ class Shortcut:
             if route := self.exact.get(path):
                 return await route.handle(scope, receive, send)
             parent, _, key = path.rpartition("/")
-            if key and (route := self.by_id.get(parent + "/")):
+            if key and path not in self.others and (route := self.by_id.get(parent + "/")):
                 scope["path_params"] = {"id": key}
                 return await route.handle(scope, receive, send)
         await self.app(scope, receive, send)
@@ -83,7 +87,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         application.add_exception_handler(kind, raise_again)
     mount_admin(application, settings)
     reads = [route for route in application.routes if isinstance(route, ReadRoute)]
-    application.add_middleware(Shortcut, reads=reads)
+    others = {route.path for route in application.routes if isinstance(route, APIRoute)}
+    application.add_middleware(Shortcut, reads=reads, others=others)
     application.add_middleware(Edge, counters=lambda: application.state.counters, https=settings.production)
     application.add_middleware(
         CORSMiddleware,

@@ -146,7 +146,7 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     options = parsed()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers and database go in any case
+    interrupt_on_sigterm()
     wanted = [name for name in options.only.split(",") if name]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         find_services(Path(folder))
@@ -157,6 +157,12 @@ def main() -> None:
         pin(0, every_core)
     if not wanted or "up" in wanted:
         print(time_of_up())
+
+
+def interrupt_on_sigterm() -> None:
+    """SIGTERM ends the run as Ctrl-C does, so that servers and database go."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def find_services(folder: Path) -> None:
@@ -189,3 +195,5 @@ if __name__ == "__main__":
         main()
     except WrongAnswer as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,16 +66,28 @@ def template(services: local.Services) -> str:
     return TEMPLATE
 
 
+def drop(connection: psycopg.Connection[Any], name: str) -> None:
+    """Tried again while PostgreSQL's own vacuum is in there, which nobody may end."""
+    for patience in (0.1, 0.5, 2, None):
+        try:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            return
+        except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege):
+            if patience is None:
+                raise
+        time.sleep(patience)
+
+
 @pytest.fixture
 def database_url(services: local.Services, template: str, worker_id: str) -> Iterator[str]:
     """A fresh migrated database."""
     assert services.database_url
     name = f"test_{worker_id}_{os.getpid()}"
     with psycopg.connect(services.database_url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        drop(connection, name)
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         yield at(services.database_url, name)
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        drop(connection, name)
 
 
 @pytest.fixture

@@ -226,3 +226,18 @@ async def test_cors_is_for_the_front_end_only(nobody):
     assert "access-control-allow-origin" not in theirs.headers
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     assert "access-control-allow-origin" not in (await nobody.options("/services", headers=asked)).headers
+
+
+async def test_namesakes_made_at_once_get_slugs_of_their_own(sam):
+    visa = {"type": "MAIN", "title": "Same Visa", "price": "10.00"}
+    answers = await asyncio.gather(*(sam.post("/services", json=visa) for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["data"]["slug"] for answer in answers}) == 8
+
+
+async def test_no_service_takes_the_address_of_a_shelf(sam, nobody):
+    digital = {"type": "DIGITAL", "title": "Digital", "price": "10.00"}
+    made = (await sam.post("/services", json=digital)).json()["data"]
+    assert made["slug"] != "digital"
+    assert (await nobody.get(f"/services/{made['slug']}")).status_code == 200
+    assert (await sam.post("/services", json=digital | {"slug": "main"})).json()["errors"][0]["pointer"] == "/slug"

@@ -166,3 +166,11 @@ async def test_an_edit_on_an_old_version_is_refused(app, alice, carl):
     assert (await carl.patch(path, json={"admin_notes": "one"}, headers={"If-Match": tag})).status_code == 200
     stale = await carl.patch(path, json={"admin_notes": "two"}, headers={"If-Match": tag})
     assert (stale.status_code, stale.json()["code"]) == (412, "stale")
+
+
+async def test_up_to_a_date_means_the_whole_of_it(app, alice):
+    order = await make.order(alice, (await make.service(app)).id)
+    today = order["created_at"][:10]
+    assert (await alice.get(f"/orders?created_at__lte={today}")).json()["meta"]["total"] == 1
+    assert (await alice.get(f"/orders?created_at__gte={today}")).json()["meta"]["total"] == 1
+    assert (await alice.get(f"/orders?created_at__lte={today}T00:00:00Z")).json()["meta"]["total"] == 0

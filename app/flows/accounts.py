@@ -71,7 +71,7 @@ class Credentials(Input):
         json_schema_extra={"examples": [{"email": "amina@example.com", "password": "olive-tree-42"}]}
     )
 
-    email: Typed
+    email: Annotated[Typed, AfterValidator(str.strip)]
     password: Typed
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Uuid, bindparam, select
 
 from app.db import Database, Session, Statement
 from app.kit import changes, flow, reading
-from app.kit.access import Rule, mine, staff
+from app.kit.access import Actor, Rule, mine, staff
 from app.kit.resource import Resource
 from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
 from app.kit.table import Note
@@ -110,7 +110,6 @@ HISTORY = Statement(
         StatusChange.c.to_status,
         StatusChange.c.reason,
         User.c.full_name,
-        User.c.role,
         User.c.id,
     )
     .join(User, User.c.id == StatusChange.c.actor_id, isouter=True)
@@ -119,26 +118,26 @@ HISTORY = Statement(
 )
 
 
-async def timeline(database: Database, order_id: UUID, for_staff: bool) -> list[dict[str, Any]]:
-    """What happened to an order, oldest first. Customers read who acted by role, staff by name."""
+async def timeline(database: Database, order_id: UUID, reader: Actor | None = None) -> list[dict[str, Any]]:
+    """What happened to an order, oldest first. Staff (no `reader`) read who acted by name."""
     rows = await database.read(HISTORY, order_id=order_id)
     return [
         {
             "at": at,
             "kind": "status" if from_status else "placed",
             "text": STEPS[to_status] + (f": {reason}" if reason else ""),
-            "by": by_whom(name, role, for_staff),
+            "by": by_whom(name, user_id, reader),
             "from_status": from_status,
             "to_status": to_status,
         }
-        for at, from_status, to_status, reason, name, role, _ in rows
+        for at, from_status, to_status, reason, name, user_id in rows
     ]
 
 
-def by_whom(name: str | None, role: str | None, for_staff: bool) -> str | None:
-    if name is None or for_staff:
+def by_whom(name: str | None, user_id: UUID | None, reader: Actor | None) -> str | None:
+    if name is None or reader is None:
         return name
-    return "You" if role == "CUSTOMER" else "Our team"
+    return "You" if user_id == reader.id else "Our team"
 
 
 def timeline_route(resource: Resource, rule: Rule, tag: str, operation: str) -> None:
@@ -157,7 +156,7 @@ def timeline_route(resource: Resource, rule: Rule, tag: str, operation: str) -> 
         """
         database: Database = request.app.state.database
         await reading.one(database, resource, actor, id)
-        events = await timeline(database, UUID(id), for_staff=actor.is_staff and resource is desk_orders)
+        events = await timeline(database, UUID(id), None if resource is desk_orders else actor)
         return Data(data=[TimelineEvent(**event) for event in events])
 
 

@@ -4,6 +4,7 @@ A query string is parsed once and kept; the same string gives the same `Query` a
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -150,6 +151,8 @@ def filter_value(resource: Resource, column: str, operator: str, spelling: str, 
     except Invalid as error:
         problem = field_problem(error.errors()[0], None)
         raise ValidationError([problem | {"pointer": f"?{spelling}"}]) from None
+    if operator == "lte" and isinstance(values[0], datetime) and len(text.strip()) == 10:
+        values = [values[0].replace(hour=23, minute=59, second=59, microsecond=999_999)]  # the whole of that day
     values = [str(value) if isinstance(value, str) else value for value in values]
     return values if operator == "in" else values[0]
 

@@ -151,7 +151,7 @@ def with_example(model: type[Input], resource: Resource) -> type[Input]:
 
 
 @cache
-def read_schema(resource: Resource, single: bool = True) -> type[Output]:
+def read_schema(resource: Resource, *, single: bool = True) -> type[Output]:
     """The shape of a row in answers; list rows (`single=False`) leave some computed fields out."""
     fields: dict[str, Any] = {name: (resource.annotation(name), ...) for name in resource.columns}
     fields |= {name: (extra.type, ...) for name, extra in resource.computed.items() if single or not extra.single}

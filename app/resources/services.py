@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 
 from slugify import slugify
-from sqlalchemy import Index, select
+from sqlalchemy import Index, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
+from app.errors import ValidationError
 from app.kit.access import Actor, Choice, admin, either, everyone, only, staff
 from app.kit.resource import Look, Resource
 from app.kit.table import Currency, Json, Line, Lines, Note, Price, Slug, Table, Title
@@ -16,6 +17,10 @@ class ServiceType(Choice):
     MAIN = "MAIN"
     MICRO = "MICRO"
     DIGITAL = "DIGITAL"
+
+
+SHELVES = {type.lower() for type in ServiceType}
+"""Addresses below /services that are lists, so no service may be called so."""
 
 
 class DocumentCategory(Choice):
@@ -45,10 +50,13 @@ class Service(Table, table=True):
 
 async def name_slug(session: AsyncSession, actor: Actor, service: Service, values: dict[str, Any]) -> None:
     """A new service without a slug gets one from its title; when it is taken, with the end of the id."""
+    if values.get("slug") in SHELVES:
+        raise ValidationError.of("/slug", "reserved", "This slug is an address of its own.")
     if service.slug or values.get("slug"):
         return
     slug = slugify(values["title"], max_length=180) or "service"
-    taken = await session.scalar(select(Service.c.id).where(Service.c.slug == slug))
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(slug, 0))))  # one namesake at a time
+    taken = slug in SHELVES or await session.scalar(select(Service.c.id).where(Service.c.slug == slug))
     values["slug"] = f"{slug}-{service.id.hex[-6:]}" if taken else slug
 
 

@@ -65,7 +65,7 @@ async def test_confirming_needs_a_reason(carls: Desk, alice: Person, app: FastAP
     key = await placed(alice, app)
     answer = await carls.post(f"/orders/step/{key}", data={"status": "CONFIRMED", "reason": "  "})
     assert answer.status_code == 422
-    assert "Confirm needs a reason." in answer.text
+    assert "Confirm order needs a reason." in answer.text
     assert await status_of(app, key) == "PENDING"
 
 
