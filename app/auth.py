@@ -8,6 +8,9 @@ import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from runpy import run_path
 from typing import Any
 from uuid import UUID
 
@@ -48,9 +51,10 @@ async def password_matches(password: str, known: str | None) -> bool:
 
 @lru_cache
 def common_passwords() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS
-
-    return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= 8)
+    """zxcvbn's list, from its file alone: importing the package would keep 13 MB of other dictionaries."""
+    folder = Path(find_spec("zxcvbn").origin).parent  # type: ignore[union-attr, arg-type]
+    lists = run_path(str(folder / "frequency_lists.py"))["FREQUENCY_LISTS"]
+    return frozenset(word for word in lists["passwords"] if len(word) >= 8)
 
 
 def check_password(password: str, pointer: str, *known: str) -> None:
