@@ -52,7 +52,7 @@ class Statement:
         known = {**self.fixed, **values}
         cursor = AsyncRawCursor(connection)
         await cursor.execute(self.sql, [known[name] for name in self.names], prepare=True, binary=True)
-        return await cursor.fetchall() if cursor.description else []
+        return await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
 
 def plain(value: Any) -> Any:
@@ -98,14 +98,20 @@ class Database:
     async def read(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
         """Rows of a read, outside any transaction. When the connection had died, they are asked for once more."""
         try:
-            async with self.pool.connection() as connection:
-                return await statement.run(connection, **values)
+            return await self.run(statement, **values)
         except psycopg.OperationalError as error:
             if not lost(error):
                 raise
-            await self.pool.check()
-        async with self.pool.connection() as connection:
+        await self.pool.check()
+        return await self.run(statement, **values)
+
+    async def run(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+        """Rows of one statement that is a transaction by itself; never tried again."""
+        connection = await self.pool.getconn()
+        try:
             return await statement.run(connection, **values)
+        finally:
+            await self.pool.putconn(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -135,9 +141,11 @@ Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
 """The unit of work of a request. Function scope: it commits before the answer leaves."""
 
 
-async def run(session: AsyncSession, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
-    """Rows of a prepared statement inside the session's transaction."""
-    connection = await (await session.connection()).get_raw_connection()
+async def run(source: "AsyncSession | Database", statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+    """Rows of a prepared statement: inside the session's transaction, or as a transaction by itself."""
+    if isinstance(source, Database):
+        return await source.run(statement, **values)
+    connection = await (await source.connection()).get_raw_connection()
     return await statement.run(connection.driver_connection, **values)  # type: ignore[arg-type]
 
 

@@ -1,6 +1,6 @@
 """`create_app()`: the one module that knows everybody."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
@@ -15,14 +15,14 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 import app.resources  # noqa: F401  (declares them)
 from admin.site import mount_admin
 from app import health
 from app.clients.valkey import Counters
 from app.db import Database
-from app.edge import Edge, raise_again
+from app.edge import Edge, header, raise_again
 from app.flows import ROUTERS
 from app.kit.resource import RESOURCES
 from app.kit.router import ReadRoute, routes
@@ -37,28 +37,45 @@ ABOUT = """Catalogue, orders and accounts of Souk.
 """
 
 
-class Shortcut:
-    """Sends generated reads straight to their route: routers look through all routes, twice.
+class Souk(FastAPI):
+    """FastAPI, which answers generated reads before its routers look through all routes, twice.
 
-    `others` are paths of hand-written routes, which go before `…/{id}`.
+    A GET of one of them that carries no `Origin` needs nothing of the middleware but `Edge`; CORS is for browsers.
     """
 
-    def __init__(self, app: ASGIApp, reads: list[ReadRoute], others: set[str]) -> None:
-        self.app = app
-        self.others = others
+    quick: Edge
+    exact: dict[str, ReadRoute]
+    by_id: dict[str, ReadRoute]
+    others: set[str]
+
+    def prepare_reads(self, counters: Callable[[], Counters | None], https: bool) -> None:
+        """Call when all routes are there. `others` are hand-written paths, which go before `…/{id}`."""
+        reads = [route for route in self.routes if isinstance(route, ReadRoute)]
         self.exact = {route.path: route for route in reads if "{" not in route.path}
         self.by_id = {route.path.removesuffix("{id}"): route for route in reads if route.path.endswith("/{id}")}
+        self.others = {route.path for route in self.routes if isinstance(route, APIRoute)}
+        self.quick = Edge(answer_read, counters, https)
+
+    def find_read(self, scope: Scope) -> ReadRoute | None:
+        """The generated read that this request asks for; a key in its path goes into the scope."""
+        path: str = scope["path"]
+        if route := self.exact.get(path):
+            return route
+        parent, _, key = path.rpartition("/")
+        scope["path_params"] = {"id": key}
+        return self.by_id.get(parent + "/") if key and path not in self.others else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "GET":
-            path: str = scope["path"]
-            if route := self.exact.get(path):
-                return await route.handle(scope, receive, send)
-            parent, _, key = path.rpartition("/")
-            if key and path not in self.others and (route := self.by_id.get(parent + "/")):
-                scope["path_params"] = {"id": key}
-                return await route.handle(scope, receive, send)
-        await self.app(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] == "GET" and not header(scope, b"origin"):
+            if route := self.find_read(scope):
+                scope["app"], scope["route"] = self, route
+                return await self.quick(scope, receive, send)
+            scope.pop("path_params", None)
+        await super().__call__(scope, receive, send)
+
+
+async def answer_read(scope: Scope, receive: Receive, send: Send) -> None:
+    await scope["route"].handle(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -76,7 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await counters.close()
         await database.close()
 
-    application = FastAPI(
+    application = Souk(
         title="Souk", version="1", description=ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
     application.state.database = database
@@ -86,10 +103,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for kind in (RequestValidationError, HTTPException):
         application.add_exception_handler(kind, raise_again)
     mount_admin(application, settings)
-    reads = [route for route in application.routes if isinstance(route, ReadRoute)]
-    others = {route.path for route in application.routes if isinstance(route, APIRoute)}
-    application.add_middleware(Shortcut, reads=reads, others=others)
-    application.add_middleware(Edge, counters=lambda: application.state.counters, https=settings.production)
+    edge: dict[str, Any] = {"counters": lambda: application.state.counters, "https": settings.production}
+    application.prepare_reads(**edge)
+    application.add_middleware(Edge, **edge)
     application.add_middleware(
         CORSMiddleware,
         allow_origins=[settings.frontend_url.rstrip("/")],

@@ -3,17 +3,12 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import app.migrate  # noqa: F401  (knows every table)
-
-
-def include_name(name: str | None, kind: str, parents: object) -> bool:
-    return not (kind == "table" and name is not None and name.startswith("procrastinate_"))
-
+from app.migrate import include_object  # knows every table, too
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=SQLModel.metadata,
-    include_name=include_name,
+    include_object=include_object,
     compare_type=True,
 )
 with context.begin_transaction():

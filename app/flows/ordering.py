@@ -2,23 +2,24 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict
 from sqlalchemy import Uuid, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import Session, Statement, run
+from app.db import Database, Statement, run
 from app.errors import ValidationError
 from app.kit import audit, reading
-from app.kit.access import Actor, signed_in
-from app.kit.changes import insert_together
-from app.kit.once import Once, keep
+from app.kit.access import Actor
+from app.kit.audit import AuditEntry
+from app.kit.changes import insert_together, new_row
+from app.kit.once import Key, begin, keep
 from app.kit.schemas import Input, data_of, read_schema
 from app.kit.table import exponent, new_id, now
-from app.kit.web import PREFIX, SignedIn, example_of, problems, rule_needed
+from app.kit.web import PREFIX, SignedIn, example_of, json_response, problems
 from app.resources.number_series import next_number
 from app.resources.order_items import OrderItem
-from app.resources.orders import CustomerInfo, Order, ServiceDetails, orders
+from app.resources.orders import CustomerInfo, Order, OrderStatus, ServiceDetails, orders
 from app.resources.services import Service
 from app.resources.status_changes import StatusChange
 
@@ -67,40 +68,47 @@ ORDER_NUMBER = {"order_number": next_number()}
     status_code=201,
     name="createOrder",
     operation_id="createOrder",
-    dependencies=[rule_needed(signed_in), Once],
     response_model=None,
-    responses={201: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(401, 413, 422)},
+    responses={201: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(400, 401, 409, 413, 422)},
 )
-async def create_order(session: Session, actor: SignedIn, body: OrderCreate) -> Response:
+async def create_order(request: Request, actor: SignedIn, body: OrderCreate, idempotency_key: Key = None) -> Response:
     """Order a service
 
     The order starts PENDING with the service's present price. Its number comes from a series without gaps.
     """
-    order_id = await place_service_order(session, actor, body)
-    return await keep(session, await reading.one(session, orders, actor, order_id))
+    database: Database = request.app.state.database
+    if idempotency_key is None:  # placing is one statement, so it needs no transaction around it
+        order_id = await place_service_order(database, actor, body)
+        return json_response(await reading.one(database, orders, actor, order_id), 201)
+    async with database.transaction() as session:
+        await begin(request, session, actor, idempotency_key)
+        order_id = await place_service_order(session, actor, body)
+        return await keep(session, await reading.one(session, orders, actor, order_id))
 
 
-async def place_service_order(session: AsyncSession, actor: Actor, wanted: OrderCreate) -> UUID:
+async def place_service_order(source: AsyncSession | Database, actor: Actor, wanted: OrderCreate) -> UUID:
     """The id of the new order. Raises ValidationError when the service is not for sale."""
-    found = await run(session, FOR_SALE, service_id=wanted.service_id)
+    found = await run(source, FOR_SALE, service_id=wanted.service_id)
     if not found:
         raise ValidationError.of("/service_id", "unknown_service", "There is no such service for sale.")
     title, type, price, currency, region, specs, features = found[0]
-    price = round(price, exponent(currency))
-    moment = now()
-    order = Order(
-        created_at=moment,
-        updated_at=moment,
-        order_number="",
+    price, moment, order_id = round(price, exponent(currency)), now(), new_id()
+    stamps = {"created_at": moment, "updated_at": moment}
+    snapshot = {"title": title, "type": type, "price": str(price), "currency": currency, "region": region}
+    order = new_row(
+        Order,
+        **stamps,
+        id=order_id,
         total_amount=price,
         currency=currency,
         user_id=actor.id,
         customer_info=wanted.customer_info.model_dump(),
         service_details=wanted.service_details.model_dump(mode="json") if wanted.service_details else None,
     )
-    snapshot = {"title": title, "type": type, "price": str(price), "currency": currency, "region": region}
-    item = OrderItem(
-        order_id=order.id,
+    item = new_row(
+        OrderItem,
+        **stamps,
+        order_id=order_id,
         service_id=wanted.service_id,
         title=title,
         unit_price=price,
@@ -108,9 +116,11 @@ async def place_service_order(session: AsyncSession, actor: Actor, wanted: Order
         currency=currency,
         snapshot=snapshot | {"specs": specs, "features": features},
     )
-    placed = StatusChange(order_id=order.id, to_status=order.status, at=moment, actor_id=actor.id)
-    entry = audit.entry(actor, "created", order, {"status": [None, order.status], "total_amount": [None, price]})
-    await insert_together(
-        session, order, item, placed, entry, made=ORDER_NUMBER, series="HT", year=moment.year, series_id=new_id()
+    placed = new_row(
+        StatusChange, **stamps, order_id=order_id, to_status=OrderStatus.PENDING, at=moment, actor_id=actor.id
     )
-    return order.id
+    changes = {"status": [None, OrderStatus.PENDING], "total_amount": [None, price]}
+    entry = new_row(AuditEntry, **stamps, **audit.facts(actor, "created", Order, order_id, changes))
+    numbered = {"series": "HT", "year": moment.year, "series_id": new_id()}
+    await insert_together(source, order, item, placed, entry, made=ORDER_NUMBER, **numbered)
+    return order_id

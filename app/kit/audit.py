@@ -50,17 +50,22 @@ def entry(
     actor: Actor, action: str, row: Table, changes: dict[str, list[Any]], secret: tuple[str, ...] = ()
 ) -> AuditEntry:
     """An audit row for a change of `row`; the values of secret fields are masked."""
-    request = REQUEST.get()
     shown = {name: [MASK, MASK] if name in secret else values for name, values in changes.items()}
-    return AuditEntry(
-        actor_id=actor.id,
-        action=action,
-        resource=str(row.__tablename__),
-        row_id=row.id,
-        changes=to_jsonable_python(shown),
-        request_id=request.id,
-        ip=request.ip,
-    )
+    return AuditEntry(**facts(actor, action, type(row), row.id, shown))
+
+
+def facts(actor: Actor, action: str, table: type[Table], row_id: UUID, changes: dict[str, list[Any]]) -> dict[str, Any]:
+    """The values of an audit row, with those of the request."""
+    request = REQUEST.get()
+    return {
+        "actor_id": actor.id,
+        "action": action,
+        "resource": str(table.__tablename__),
+        "row_id": row_id,
+        "changes": to_jsonable_python(changes),
+        "request_id": request.id,
+        "ip": request.ip,
+    }
 
 
 def new_values(row: Table) -> dict[str, list[Any]]:

@@ -3,21 +3,23 @@
 Everything happens in the caller's transaction. `values` are validated values (`kit/schemas.py`), never raw input.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, insert, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import Statement, plain, run
+from app.db import Database, Statement, plain, run
 from app.errors import Forbidden, Stale
 from app.kit import audit, reading
 from app.kit.access import Actor, Rule, allowed
 from app.kit.resource import SECRET_WORDS, Resource
 from app.kit.schemas import check_money
 from app.kit.table import Table, now
+
+NewRow = tuple[type[Table], dict[str, Any]]
 
 
 async def create(session: AsyncSession, resource: Resource, actor: Actor, values: dict[str, Any]) -> Any:
@@ -105,15 +107,35 @@ async def locked(session: AsyncSession, resource: Resource, actor: Actor, key: s
 
 
 async def insert_together(
-    session: AsyncSession, *rows: Table, made: Mapping[str, ColumnElement[Any]] | None = None, **parameters: Any
+    source: AsyncSession | Database,
+    *rows: NewRow,
+    made: Mapping[str, ColumnElement[Any]] | None = None,
+    **parameters: Any,
 ) -> None:
-    """New rows of several tables in one statement, prepared once for these tables: one round trip, no objects kept.
+    """New rows of several tables in one statement, prepared once for these tables: one round trip, all or none.
 
-    `made` gives columns of the first row that the database makes, such as a number from a counter, with `parameters`.
+    A row is its table and values (`new_row`); no objects are made, which costs more than the insert. `made` gives
+    columns of the first row that the database makes, such as a number from a counter, with `parameters`.
     """
-    values = {f"{place}_{name}": value for place, row in enumerate(rows) for name, value in row.values().items()}
-    statement = insert_statement(tuple(map(type, rows)), tuple((made or {}).items()))
-    await run(session, statement, **{name: plain(value) for name, value in values.items()}, **parameters)
+    values = {f"{place}_{name}": plain(value) for place, (_, row) in enumerate(rows) for name, value in row.items()}
+    statement = insert_statement(tuple(table for table, _ in rows), tuple((made or {}).items()))
+    await run(source, statement, **values, **parameters)
+
+
+def new_row(table: type[Table], **values: Any) -> NewRow:
+    """A row for `insert_together`: these values, and the columns' defaults for the others."""
+    return table, {name: values[name] if name in values else default() for name, default in defaults(table).items()}
+
+
+@cache
+def defaults(table: type[Table]) -> dict[str, Callable[[], Any]]:
+    """For each column what makes its default; a column without one must be given."""
+
+    def maker(name: str) -> Callable[[], Any]:
+        field = table.model_fields[name]
+        return field.default_factory or (lambda: field.default)  # type: ignore[return-value]
+
+    return {name: maker(name) for name in table.model_fields}
 
 
 @lru_cache(maxsize=128)

@@ -7,10 +7,10 @@ wrongly fails at import, with a sentence that names the resource, the option and
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Index, Text, cast, func, literal_column
+from sqlalchemy import Column, ColumnElement, Index, Text, cast, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import AppError
@@ -20,6 +20,8 @@ from app.kit.table import Table, bare, limits
 SECRET_WORDS = ("password", "secret", "token", "_key", "hash")
 OPERATORS = ("gte", "lte", "in")
 LAST_COLUMNS = ("created_at", "updated_at")
+NOTHING, SPACE = text("''"), text("' '")
+"""As `text`, not `literal_column`: an index over a column without a table would belong to no table, in silence."""
 
 
 class DeclarationError(AppError):
@@ -141,20 +143,24 @@ class Resource:
     @cached_property
     def searched(self) -> ColumnElement[str]:
         """The text that `search=` looks through; the trigram index has the same expression."""
-        text: ColumnElement[str] = func.coalesce(self.searchable(self.search[0]), literal_column("''"))
-        for name in self.search[1:]:
-            text = text + literal_column("' '") + func.coalesce(self.searchable(name), literal_column("''"))
-        return text
+        parts = [func.coalesce(self.searchable(name), NOTHING) for name in self.search]
+        return reduce(lambda text, part: text.op("||")(SPACE).op("||")(part), parts)
 
     def searchable(self, name: str) -> ColumnElement[Any]:
         column, _, key = name.partition(".")
-        return self.column(column).op("->>")(literal_column(f"'{key}'")) if key else self.column(column)
+        return self.column(column).op("->>")(text(f"'{key}'")) if key else self.column(column)
 
     def index_search(self) -> None:
+        """One trigram index for each table; its resources search the same columns."""
         name = f"ix_{self.table.__tablename__}_search"
-        if not any(index.name == name for index in self.table.sql_table.indexes):
+        searched = next(
+            (other.search for other in RESOURCES.values() if other.table is self.table and other.search), None
+        )
+        if searched is None:
             indexed = cast(self.searched, Text).label("searched")
             Index(name, indexed, postgresql_using="gin", postgresql_ops={"searched": "gin_trgm_ops"})
+        elif searched != self.search:
+            raise self.wrong("search", f"another resource of this table searches {', '.join(searched)}")
 
     # -- what is checked at start
 

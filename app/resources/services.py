@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from slugify import slugify
-from sqlalchemy import Index, func, select
+from sqlalchemy import Index, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -31,7 +31,10 @@ class DocumentCategory(Choice):
 
 
 class Service(Table, table=True):
-    __table_args__ = (Index("ix_services_created_at", "created_at"),)
+    __table_args__ = (
+        Index("ix_services_created_at", "created_at"),
+        Index("ix_services_shelf", "type", "created_at", "id", postgresql_where=text("is_active")),
+    )
 
     type: ServiceType = Field(index=True)
     title: Title = Field(index=True)
