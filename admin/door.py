@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.auth import token_hash
+from app.auth import secret_hash
 from app.db import Database, Statement
 from app.errors import Forbidden
 from app.kit.access import STAFF, Actor, Role
@@ -71,7 +71,7 @@ SIGNED_IN = Statement(
 
 async def person_of(database: Database, key: str) -> Person | None:
     """Who holds the session of this key, if it is alive and its account still staff."""
-    rows = await database.read(SIGNED_IN, key_hash=token_hash(key)) if key else []
+    rows = await database.read(SIGNED_IN, key_hash=secret_hash(key)) if key else []
     if not rows or Role(rows[0][1]) not in STAFF:
         return None
     user_id, role, name, email = rows[0]
@@ -83,7 +83,8 @@ def is_same_origin(headers: Headers) -> bool:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None and site != "same-origin":
         return False
-    return origin.partition("://")[2] == headers.get("host") if origin else site == "same-origin"
+    scheme, _, host = (origin or "").partition("://")
+    return scheme in ("http", "https") and host == headers.get("host") if origin else site == "same-origin"
 
 
 class Door:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -109,6 +109,8 @@ class BackOffice(Admin):
 
 def mount_admin(application: FastAPI, settings: Settings) -> None:
     """Serve the back office under /admin, with a view for each resource that has a look."""
+    home = RedirectResponse(f"{BASE}/", headers={"Cache-Control": "no-store"})
+    application.router.routes.append(Route(BASE, home))
     office = BackOffice(application, settings)
     for resource in looks():
         office.add_view(view_for(resource))

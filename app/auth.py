@@ -27,7 +27,7 @@ from app.kit.access import Actor, Role
 from app.kit.table import new_id
 from app.resources.sessions import RevokedToken
 from app.resources.users import User
-from app.settings import get_settings
+from app.settings import get_settings, signing_key
 
 AUDIENCE = "souk:auth"
 LEEWAY = timedelta(seconds=30)
@@ -87,13 +87,13 @@ def verified_claims(token: str, key: str) -> tuple[UUID, int, datetime]:
     return UUID(claims["sub"]), claims["ver"], datetime.fromtimestamp(claims["exp"], UTC)
 
 
+def secret_hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
 def token_hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def signing_key() -> str:
-    return get_settings().signing_key()
+    """Of what the token says, not of its signature: that has more than one spelling (`=` at its end)."""
+    return secret_hash(token.rpartition(".")[0])
 
 
 ACCOUNT = Statement(

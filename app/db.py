@@ -158,7 +158,7 @@ def as_app_error(error: BaseException) -> AppError | None:
         return ValidationError.of("", "out_of_range", "A value does not fit its column.")
     if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | psycopg_pool.PoolTimeout):
         return Unavailable()
-    return Unavailable() if isinstance(error, exc.TimeoutError | exc.DBAPIError) else None
+    return Unavailable() if isinstance(error, exc.TimeoutError) else None
 
 
 def broken_constraint(error: psycopg.errors.IntegrityError) -> AppError:

@@ -7,6 +7,7 @@ no more than its request id.
 import logging
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +25,7 @@ from app.errors import (
     InternalError,
     PayloadTooLarge,
     RateLimited,
+    Unavailable,
     UnsupportedMediaType,
     ValidationError,
 )
@@ -44,12 +46,21 @@ SECURITY = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 ]
+PRIVATE = (b"cache-control", b"private, no-store")
 STRICT = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
 def header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+def address(text: str) -> str:
+    """An IP address, or nothing where a proxy passed on something else."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return ""
 
 
 def limited(receive: Receive, scope: Scope) -> Receive:
@@ -79,7 +90,7 @@ def to_app_error(error: BaseException) -> AppError:
             return UnsupportedMediaType("Send JSON, as Content-Type: application/json.")
         if any(part["type"] == "json_invalid" for part in error.errors()):
             return BadRequest("The body is not valid JSON.")
-        return as_validation_error(error.errors(), error.body)
+        return as_validation_error([{**each, "loc": each["loc"][1:]} for each in error.errors()], error.body)
     if isinstance(error, HTTPException):
         if isinstance(error.__cause__, AppError):  # FastAPI wraps what `limited` raises while it reads the body
             return error.__cause__
@@ -88,6 +99,8 @@ def to_app_error(error: BaseException) -> AppError:
         kind = BY_STATUS.get(error.status_code, InternalError if error.status_code >= 500 else BadRequest)
         return kind(headers=dict(error.headers or {}))
     if known := as_app_error(error):
+        if known.status == Unavailable.status:
+            log.warning("unavailable: %r", error)
         return known
     log.exception("unforeseen error", exc_info=error)
     return InternalError()
@@ -116,7 +129,9 @@ class Edge:
             return await self.app(scope, receive, send)
         given = header(scope, b"x-request-id")
         request_id = given if GIVEN_ID.fullmatch(given) else new_id().hex.encode()
-        ip = scope["client"][0] if scope.get("client") else ""
+        ip = address(scope["client"][0]) if scope.get("client") else ""
+        if head := scope["method"] == "HEAD" and not scope["path"].startswith("/admin"):
+            scope = {**scope, "method": "GET"}
         REQUEST.set(RequestFacts(request_id.decode(), ip))
         WRITTEN.set({})
         extra = [(b"x-request-id", request_id), *self.headers]
@@ -130,6 +145,10 @@ class Edge:
                 message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in names)]
                 if b"content-security-policy" not in names:
                     message["headers"].append(STRICT)
+                if b"cache-control" not in names and scope["path"].startswith("/api/v1/"):
+                    message["headers"].append(PRIVATE)
+            elif head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:

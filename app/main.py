@@ -94,7 +94,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await database.close()
 
     application = Souk(
-        title="Souk", version="1", description=ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+        title="Souk",
+        version="1",
+        description=ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
     )
     application.state.database = database
     application.state.counters = counters if settings.rate_limits == "on" else None
@@ -123,6 +130,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "ETag",
             "X-Request-Id",
             "Retry-After",
+            "Idempotency-Replayed",
             "RateLimit-Limit",
             "RateLimit-Remaining",
             "RateLimit-Reset",

@@ -117,6 +117,12 @@ def get_settings() -> Settings:
     return Settings()
 
 
+@lru_cache(maxsize=1)
+def signing_key() -> str:
+    """The secret that signs tokens, read once."""
+    return get_settings().signing_key()
+
+
 def env_example() -> str:
     """The text of `.env.example`: every variable with its meaning and default, commented out."""
     lines = ["# Every setting of Souk, with its default. Made by `souk env-example`; do not edit by hand.", ""]

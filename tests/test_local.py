@@ -16,7 +16,8 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
+from valkey import ConnectionError as ValkeyIsAway
+from valkey import Valkey
 
 from app.local import LocalServiceError, Services, start
 
@@ -116,8 +117,8 @@ def ask(services: Services, statement: str) -> Any:
 def works(services: Services) -> bool:
     try:
         answers = ask(services, "SELECT 1") == (1,)
-        return answers and bool(redis.Redis.from_url(services.redis_url or "").ping())
-    except (psycopg.OperationalError, redis.ConnectionError):
+        return answers and bool(Valkey.from_url(services.redis_url or "").ping())
+    except (psycopg.OperationalError, ValkeyIsAway):
         return False
 
 
@@ -254,15 +255,15 @@ def test_killed_servers_come_back_on_the_same_address(warm: Path) -> None:
 def test_data_survives_a_restart_and_a_crash(warm: Path) -> None:
     with user(warm) as (_, services):
         ask(services, "INSERT INTO visit VALUES ('alice')")
-        redis.Redis.from_url(services.redis_url or "").set("seen", "alice")
+        Valkey.from_url(services.redis_url or "").set("seen", "alice")
     nothing_is_left(warm, services)
     with user(warm, durable=True) as (somebody, services):
-        assert redis.Redis.from_url(services.redis_url or "", decode_responses=True).get("seen") is None
-        redis.Redis.from_url(services.redis_url or "").set("seen", "bob")
+        assert Valkey.from_url(services.redis_url or "", decode_responses=True).get("seen") is None
+        Valkey.from_url(services.redis_url or "").set("seen", "bob")
         ask(services, "INSERT INTO visit VALUES ('bob')")
     nothing_is_left(warm, services)
     with user(warm, durable=True) as (somebody, services):
-        assert redis.Redis.from_url(services.redis_url or "", decode_responses=True).get("seen") == "bob"
+        assert Valkey.from_url(services.redis_url or "", decode_responses=True).get("seen") == "bob"
         ask(services, "INSERT INTO visit VALUES ('carl')")
         for process in [somebody.process, *servers(warm)]:
             with suppress(psutil.NoSuchProcess):

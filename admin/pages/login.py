@@ -18,6 +18,7 @@ from app.kit.access import Actor
 from app.kit.schemas import validated
 from app.kit.table import now
 from app.resources.sessions import StaffSession
+from app.settings import signing_key
 
 
 class NotStaff(Forbidden):
@@ -42,7 +43,7 @@ async def log_in(request: Request) -> Response:
     async with database_of(request).transaction() as session:
         await end(session, cookie_of(request))
         lasts = {"token_version": version, "expires_at": now() + LIFETIME}
-        session.add(StaffSession(key_hash=auth.token_hash(key), user_id=person.id, **lasts))
+        session.add(StaffSession(key_hash=auth.secret_hash(key), user_id=person.id, **lasts))
     answer = RedirectResponse(goal or f"{BASE}/", 303)
     answer.set_cookie(office_of(request).cookie, key, int(LIFETIME.total_seconds()), **flags(request))
     return answer
@@ -57,7 +58,7 @@ async def checked(request: Request, email: str, password: str) -> tuple[Actor, i
     actor, token = await sign_in(request, given["email"], given["password"])
     if not actor.is_staff:
         raise NotStaff()
-    return actor, auth.verified_claims(token, auth.signing_key())[1]
+    return actor, auth.verified_claims(token, signing_key())[1]
 
 
 async def log_out(request: Request) -> Response:
@@ -71,7 +72,7 @@ async def log_out(request: Request) -> Response:
 
 async def end(session: AsyncSession, key: str) -> None:
     """Forget this session, and all whose time is over."""
-    mine = StaffSession.c.key_hash == auth.token_hash(key)
+    mine = StaffSession.c.key_hash == auth.secret_hash(key)
     await session.execute(delete(StaffSession).where(or_(mine, StaffSession.c.expires_at < now())))
 
 

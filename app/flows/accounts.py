@@ -13,22 +13,24 @@ from sqlalchemy import String, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import Scope
 
 from app import auth
 from app.clients.valkey import Counters, seconds_left
 from app.db import Database, Session, Statement
-from app.errors import AlreadyExists, InvalidCredentials, RateLimited, ValidationError
+from app.errors import AlreadyExists, InvalidCredentials, NotAuthenticated, RateLimited, ValidationError
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, Role
 from app.kit.audit import REQUEST
 from app.kit.once import Key, begin, keep
+from app.kit.router import read_route
 from app.kit.schemas import Input, Output, data_of, given, read_schema, update_schema
 from app.kit.table import Email, Line, Phone, Title, no_nul, now
 from app.kit.web import PREFIX, Caller, SignedIn, example_of, json_response, problems
 from app.resources.emails import mail
 from app.resources.sessions import RevokedToken
 from app.resources.users import EXAMPLE, User, profiles
-from app.settings import get_settings
+from app.settings import get_settings, signing_key
 
 router = APIRouter(prefix=PREFIX, tags=["Accounts"])
 FIVE_MINUTES, HOUR = 300, 3600
@@ -134,7 +136,7 @@ TOKEN: dict[str, Any] = {
 }
 ACCOUNT = Statement(
     select(User.c.id, User.c.role, User.c.token_version, User.c.hashed_password).where(
-        func.lower(User.c.email) == func.lower(bindparam("email", type_=String())), User.c.is_active
+        func.lower(User.c.email) == bindparam("email", type_=String()), User.c.is_active
     )
 )
 
@@ -232,7 +234,7 @@ async def account(session: AsyncSession, email: str) -> User | None:
 async def sign_in(request: Request, email: str, password: str) -> tuple[Actor, str]:
     """The caller and a fresh token. Wrong password and unknown e-mail look and take the same."""
     async with guessing(request, email):
-        rows = await database_of(request).read(ACCOUNT, email=email)
+        rows = await database_of(request).read(ACCOUNT, email=email.lower())
         user_id, role, version, hashed = rows[0] if rows else (None, None, 0, None)
         if not await auth.password_matches(password, hashed) or not isinstance(user_id, UUID):
             raise InvalidCredentials()
@@ -282,7 +284,7 @@ async def logout(session: Session, actor: SignedIn) -> None:
 
     This token is dead at once; others of the account live on.
     """
-    _, _, expires = auth.verified_claims(actor.token, auth.signing_key())
+    _, _, expires = auth.verified_claims(actor.token, signing_key())
     await session.execute(delete(RevokedToken).where(RevokedToken.c.expires_at < now() - timedelta(days=1)))
     dead = RevokedToken(token_hash=auth.token_hash(actor.token), expires_at=expires)
     await session.execute(insert(RevokedToken).values(dead.values()).on_conflict_do_nothing())
@@ -291,16 +293,22 @@ async def logout(session: Session, actor: SignedIn) -> None:
 # -- profile
 
 
-async def read_profile(request: Request, actor: SignedIn) -> Response:
-    """Your account"""
-    assert actor.id
-    return json_response(await reading.one(database_of(request), profiles, actor, actor.id))
+async def own_profile(scope: Scope, database: Database, actor: Actor) -> bytes:
+    if actor.id is None:
+        raise NotAuthenticated()
+    return await reading.one(database, profiles, actor, actor.id)
 
 
-for path, name in {"/auth/me": "getMe", "/users/me": "getUser"}.items():
-    router.get(path, operation_id=name, name=name, response_model=None, responses={200: PROFILE, **problems(401)})(
-        read_profile
-    )
+PROFILE_DOCS: dict[str, Any] = {
+    "summary": "Your account",
+    "description": "Comes with an `ETag`; `If-None-Match` gives 304.",
+    "tags": ["Accounts"],
+    "responses": {200: PROFILE, **problems(401)},
+}
+router.routes += [
+    read_route("/auth/me", own_profile, name="getMe", operation_id="getMe", **PROFILE_DOCS),
+    read_route("/users/me", own_profile, name="getUser", operation_id="getUser", **PROFILE_DOCS),
+]
 
 
 @router.patch(
@@ -361,6 +369,7 @@ async def change_password(request: Request, actor: SignedIn, body: PasswordChang
     hashed = await auth.hash_password(body.new_password)
     async with database.transaction() as session:
         user = await session.get_one(User, actor.id, with_for_update=True)
+        auth.check_password(body.new_password, "/new_password", user.email, user.full_name)
         if user.hashed_password != known:
             raise InvalidCredentials("The password was changed meanwhile.")
         await set_password(session, user, hashed)
@@ -423,7 +432,9 @@ async def reset_password(request: Request, body: PasswordReset) -> None:
     auth.check_password(body.password, "/password")
     hashed = await auth.hash_password(body.password)
     async with database_of(request).transaction() as session:
-        await set_password(session, await holder(session, body.token, "reset"), hashed)
+        user = await holder(session, body.token, "reset")
+        auth.check_password(body.password, "/password", user.email, user.full_name)
+        await set_password(session, user, hashed)
 
 
 @router.post("/auth/verify", operation_id="verify", response_model=None, responses={200: PROFILE, **problems(422)})

@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 from sqlalchemy import Uuid, bindparam, select
 
 from app.db import Database, Session, Statement
+from app.errors import ValidationError
 from app.kit import changes, flow, reading
 from app.kit.access import Actor, Rule, mine, staff
 from app.kit.resource import Resource
@@ -86,10 +87,13 @@ async def update_admin_order(
 ) -> Response:
     """Move an order on, or note something
 
-    `status` must be one of the order's `allowed_transitions`. Confirming an order that is not paid needs a `reason`.
+    `status` must be one of the order's `allowed_transitions`. Confirming an order that is not paid needs a `reason`;
+    the customer reads it in the timeline.
     """
     values = given(body)
     status, reason = values.pop("status", None), values.pop("reason", None)
+    if reason and status is None:
+        raise ValidationError.of("/reason", "not_allowed", "A reason goes with a status.")
     order = await changes.update(session, desk_orders, actor, id, values, if_match)
     if status is not None:
         await flow.move(session, service_flow, order, status, actor, "staff", reason=reason)

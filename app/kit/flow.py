@@ -82,7 +82,7 @@ async def move(
     for name in step.needs:
         if not (given.get(name) or "").strip():
             raise ValidationError.of(f"/{name}", "missing", f"{step.label} needs a {name.replace('_', ' ')}.")
-    moment = now()
+    moment, before = now(), row.values()
     guarded = update(flow.table).where(flow.table.c.id == row.id, flow.table.c.status == step.source)
     result = await session.execute(
         guarded.values(status=target, updated_at=moment), execution_options={"synchronize_session": False}
@@ -93,8 +93,10 @@ async def move(
         raise IllegalTransition(allowed=[])
     set_committed_value(row, "status", target)
     set_committed_value(row, "updated_at", moment)
-    session.add(audit.entry(actor, "moved", row, {"status": [step.source, target]}))
     for follow in flow.after:
         await follow(session, row, step, actor, given.get("reason"))
+    before.pop("updated_at")
+    changes = {name: [old, getattr(row, name)] for name, old in before.items() if old != getattr(row, name)}
+    session.add(audit.entry(actor, "moved", row, changes))
     await session.flush()
     return step

@@ -3,6 +3,7 @@
 A query string is parsed once and kept; the same string gives the same `Query` again.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -50,9 +51,13 @@ def parameter(filter: Filter) -> str:
     return "__".join(("filter", *filter))
 
 
-@lru_cache(maxsize=2048)
 def parse(resource: Resource, query_string: bytes) -> Query:
     """The list request in a raw query string. Raises ValidationError naming what is allowed."""
+    return (parse_once if len(query_string) < 500 else parse_once.__wrapped__)(resource, query_string)
+
+
+@lru_cache(maxsize=2048)
+def parse_once(resource: Resource, query_string: bytes) -> Query:
     given = pairs(query_string)
     names = allowed_names(resource)
     filters: list[Filter] = []
@@ -151,6 +156,8 @@ def filter_value(resource: Resource, column: str, operator: str, spelling: str, 
     except Invalid as error:
         problem = field_problem(error.errors()[0], None)
         raise ValidationError([problem | {"pointer": f"?{spelling}"}]) from None
+    if isinstance(values[0], datetime) and not re.match(r"\d{4}-\d\d-\d\d", text.strip()):
+        raise ValidationError.of(f"?{spelling}", "datetime_parsing", "Must be a date or moment such as 2026-11-22.")
     if operator == "lte" and isinstance(values[0], datetime) and len(text.strip()) == 10:
         values = [values[0].replace(hour=23, minute=59, second=59, microsecond=999_999)]  # the whole of that day
     values = [str(value) if isinstance(value, str) else value for value in values]

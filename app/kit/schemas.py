@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, StrictBool, create_model, model_validator
 from pydantic import ValidationError as Invalid
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticUndefined
@@ -112,6 +112,7 @@ def input_type(annotation: Any) -> Any:
 def input_field(resource: Resource, name: str, partial: bool) -> tuple[Any, Any]:
     info = resource.table.model_fields[name]
     annotation = input_type(resource.annotation(name))
+    annotation = StrictBool if annotation is bool else annotation
     if partial:
         return annotation, None
     if info.default_factory is not None:
@@ -175,8 +176,7 @@ def as_validation_error(errors: Sequence[Any], body: Any = None) -> ValidationEr
 
 
 def field_problem(error: Mapping[str, Any], body: Any) -> dict[str, Any]:
-    where = [part for part in error["loc"] if part not in ("body", "query", "path", "header")]
-    problem = {"pointer": pointer(where, body), "code": str(error["type"]), "message": sentence(error["msg"])}
+    problem = {"pointer": pointer(error["loc"], body), "code": str(error["type"]), "message": sentence(error["msg"])}
     expected = error.get("ctx", {}).get("expected") if error["type"] == "enum" else None
     return problem | (
         {"allowed": [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]} if expected else {}

@@ -8,7 +8,7 @@ is VARCHAR with a CHECK, `specs: Json` is JSONB, `at: datetime` has a time zone.
 import math
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, get_args, get_origin
@@ -95,13 +95,39 @@ def not_a_bool_or_float(value: Any) -> Any:
     return str(value) if isinstance(value, float) else value
 
 
+def date_text(value: Any) -> Any:
+    if not isinstance(value, date) and not re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)):
+        raise ValueError("must be a date such as 2027-02-08")
+    return value
+
+
+def readable(value: str) -> str:
+    if value and all(unicodedata.category(character)[0] in "CZ" for character in value):
+        raise ValueError("must have something to read")
+    return value
+
+
+def not_an_id(value: str) -> str:
+    if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
+        raise ValueError("must not look like an id")
+    return value
+
+
 STRIPPED = StringConstraints(strip_whitespace=True)
 Line = Annotated[str, Field(max_length=200), STRIPPED, AfterValidator(one_line)]
-Title = Annotated[str, Field(min_length=1, max_length=200), STRIPPED, AfterValidator(one_line)]
+Title = Annotated[
+    str, Field(min_length=1, max_length=200), STRIPPED, AfterValidator(one_line), AfterValidator(readable)
+]
+Day = Annotated[date, BeforeValidator(date_text)]
 Note = Annotated[str, Field(max_length=10_000), AfterValidator(no_nul)]
 Email = Annotated[str, Field(max_length=254), STRIPPED, AfterValidator(real_email)]
 Phone = Annotated[str, Field(max_length=40), STRIPPED, AfterValidator(plausible_phone)]
-Slug = Annotated[str, Field(min_length=1, max_length=200), StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Slug = Annotated[
+    str,
+    Field(min_length=1, max_length=200),
+    StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"),
+    AfterValidator(not_an_id),
+]
 Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(known_currency)]
 Whole = Annotated[int, Field(ge=0, le=2_147_483_647)]
 Json = Annotated[dict[str, Any], AfterValidator(storable_json)]

@@ -8,6 +8,7 @@ from fastapi.security import OAuth2PasswordBearer
 
 from app.errors import NotAuthenticated
 from app.kit.access import NOBODY, Actor, Rule, allowed
+from app.kit.reading import etag
 from app.kit.resource import Resource
 
 PREFIX = "/api/v1"
@@ -63,7 +64,9 @@ def rule_needed(rule: Rule) -> DependsParam:
 
 
 def json_response(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, media_type="application/json", headers={"Cache-Control": "private, no-store"})
+    """A row as JSON, with its tag: what a GET of it would have, for the next `If-Match`."""
+    headers = {"Cache-Control": "private, no-store", "ETag": etag(body)}
+    return Response(body, status, media_type="application/json", headers=headers)
 
 
 def example_of(resource: Resource, many: bool = False) -> dict[str, Any]:

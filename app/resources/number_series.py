@@ -34,7 +34,8 @@ def next_number() -> ColumnElement[str]:
         index_elements=["series", "year"], set_={"value": columns.value + 1}
     ).returning(columns.value)
     number = raised.cte("number")
-    digits = func.lpad(cast(number.c.value, String), 6, literal_column("'0'"))
+    value = cast(number.c.value, String)
+    digits = func.lpad(value, func.greatest(6, func.length(value)), literal_column("'0'"))
     text = (
         bindparam("series", type_=String())
         + literal_column("'-'")

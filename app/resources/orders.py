@@ -3,7 +3,6 @@
 The flow of a service order is `service_flow`; nothing else moves a status.
 """
 
-from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,7 +17,7 @@ from app.kit.flow import Flow, Move
 from app.kit.reading import embedded
 from app.kit.resource import Computed, Look, Resource
 from app.kit.schemas import Input, rows_of
-from app.kit.table import Currency, Email, Line, Note, Phone, Price, Table, Title, foreign_key
+from app.kit.table import Currency, Day, Email, Line, Note, Phone, Price, Table, Title, foreign_key
 from app.resources.order_items import order_items
 from app.resources.status_changes import StatusChange
 from app.resources.users import User
@@ -63,7 +62,7 @@ class ServiceDetails(Input):
     """What a consultant needs to know of the trip."""
 
     destination: Line | None = None
-    travel_date: date | None = None
+    travel_date: Day | None = None
     passport_number: Line | None = None
     nationality: Line | None = None
     purpose_of_travel: Line | None = None
