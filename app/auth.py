@@ -135,6 +135,12 @@ def mailed_token(user: User, purpose: str) -> str:
     return generate_jwt(claims, signing_key())
 
 
+def mailed_link(user: User, purpose: str) -> str:
+    """The address of the site's page that takes the token."""
+    page = {"reset": "reset-password", "verify": "verify"}[purpose]
+    return f"{get_settings().frontend_url.rstrip('/')}/{page}?token={mailed_token(user, purpose)}"
+
+
 def mailed_claims(token: str, purpose: str) -> dict[str, Any]:
     """Raises ValidationError for a token that is forged, expired or for something else."""
     try:

@@ -13,6 +13,7 @@ LAYERS = (
     ("app.kit",),
     ("app.resources",),
     ("app.auth",),
+    ("app.limits",),
     ("app.flows",),
     ("admin",),
     ("app.main", "app.edge", "app.health", "app.migrate", "app.seed", "app.__main__"),

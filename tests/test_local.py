@@ -88,7 +88,7 @@ def servers(data_dir: Path, name: str = "") -> list[Any]:
     return found
 
 
-def eventually(holds: Callable[[], object], within: float = 10) -> None:
+def eventually(holds: Callable[[], object], within: float = 45) -> None:
     deadline = time.monotonic() + within
     while not holds():
         assert time.monotonic() < deadline, "it did not happen"

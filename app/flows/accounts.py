@@ -1,8 +1,6 @@
 """One's own account: registering, signing in and out, profile, passwords, verification."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -16,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import Scope
 
 from app import auth
-from app.clients.valkey import Counters, seconds_left
+from app.clients.valkey import Counters
 from app.db import Database, Session, Statement
-from app.errors import AlreadyExists, InvalidCredentials, NotAuthenticated, RateLimited, ValidationError
+from app.errors import AlreadyExists, InvalidCredentials, NotAuthenticated, ValidationError
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, Role
 from app.kit.audit import REQUEST
@@ -27,14 +25,13 @@ from app.kit.router import read_route
 from app.kit.schemas import Input, Output, data_of, given, read_schema, update_schema
 from app.kit.table import Email, Line, Phone, Title, no_nul, now
 from app.kit.web import PREFIX, Caller, SignedIn, example_of, json_response, problems
+from app.limits import FIVE_MINUTES, HOUR, MAILS, REGISTRATIONS, guessing, throttle
 from app.resources.emails import mail
 from app.resources.sessions import RevokedToken
-from app.resources.users import EXAMPLE, User, profiles
+from app.resources.users import EXAMPLE, User, by_email, profiles
 from app.settings import get_settings, signing_key
 
 router = APIRouter(prefix=PREFIX, tags=["Accounts"])
-FIVE_MINUTES, HOUR = 300, 3600
-WRONG_BY_ACCOUNT, WRONG_BY_ADDRESS, REGISTRATIONS, MAILS = 10, 50, 50, 5
 Password = Annotated[str, Field(min_length=8, max_length=256), AfterValidator(no_nul)]
 Typed = Annotated[str, Field(max_length=1024), AfterValidator(no_nul)]
 """A password or token as it was typed: compared, never stored."""
@@ -141,41 +138,6 @@ ACCOUNT = Statement(
 )
 
 
-# -- limits
-
-
-async def throttle(request: Request, name: str, most: int, window: int) -> None:
-    """Count one; RateLimited when there were too many in this window."""
-    counters: Counters | None = request.app.state.counters
-    if counters and await counters.hit(name, window) > most:
-        raise RateLimited(headers={"Retry-After": str(seconds_left(window))})
-
-
-@asynccontextmanager
-async def guessing(request: Request, email: str) -> AsyncIterator[None]:
-    """Around the check of a password: wrong ones are counted, too many make even the right one wait.
-
-    Each is counted before the check and taken back unless it was wrong: parallel guesses cannot overtake the count.
-    """
-    ip, counters = REQUEST.get().ip, request.app.state.counters
-    limits = {f"login:{email.lower()}:{ip}": WRONG_BY_ACCOUNT, f"login:{ip}": WRONG_BY_ADDRESS}
-    counted, wrong = [], False
-    async with auth.hashing:
-        try:
-            for name, most in limits.items() if counters else ():
-                counted.append(name)
-                if await counters.hit(name, FIVE_MINUTES) > most:
-                    wait = {"Retry-After": str(seconds_left(FIVE_MINUTES))}
-                    raise RateLimited("Too many wrong passwords.", headers=wait)
-            yield
-        except (InvalidCredentials, ValidationError):
-            wrong = True
-            raise
-        finally:
-            for name in () if wrong else counted:
-                await counters.take_back(name, FIVE_MINUTES)
-
-
 def database_of(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
@@ -201,13 +163,13 @@ async def register(request: Request, actor: Caller, body: Registration, idempote
     hashed = await auth.hash_password(body.password)
     async with database_of(request).transaction() as session:
         await begin(request, session, actor, idempotency_key)
-        if await account(session, body.email):
+        if await by_email(session, body.email):
             raise taken()
         user = User(**body.model_dump(exclude={"password"}), hashed_password=hashed)
         actor = Actor(user.id, user.role)
         session.add(user)
         session.add(audit.entry(actor, "registered", user, audit.new_values(user), changes.secrets_of(user)))
-        session.add(mail(user.email, "welcome", name=user.full_name, link=link(user, "verify")))
+        session.add(mail(user.email, "welcome", name=user.full_name, link=auth.mailed_link(user, "verify")))
         await flush_unless_taken(session)
         return await keep(session, await reading.one(session, profiles, actor, user.id))
 
@@ -223,12 +185,6 @@ def taken() -> EmailTaken:
     return EmailTaken(
         errors=[{"pointer": "/email", "code": "taken", "message": "There is an account with this e-mail already."}]
     )
-
-
-async def account(session: AsyncSession, email: str) -> User | None:
-    """The account with this e-mail, in any spelling; active or not."""
-    found: User | None = await session.scalar(select(User).where(func.lower(User.c.email) == email.lower()))
-    return found
 
 
 async def sign_in(request: Request, email: str, password: str) -> tuple[Actor, str]:
@@ -343,11 +299,6 @@ async def set_password(session: AsyncSession, user: User, hashed: str) -> None:
     await session.flush()
 
 
-def link(user: User, purpose: str) -> str:
-    page = {"reset": "reset-password", "verify": "verify"}[purpose]
-    return f"{get_settings().frontend_url.rstrip('/')}/{page}?token={auth.mailed_token(user, purpose)}"
-
-
 @router.post(
     "/auth/change-password",
     operation_id="changePassword",
@@ -384,9 +335,9 @@ async def mail_link(request: Request, session: AsyncSession, email: str, purpose
     """Enqueue a link for the account, if there is one and it did not ask too often. Nobody learns which."""
     counters: Counters | None = request.app.state.counters
     often = counters and await counters.hit(f"mail:{email.lower()}", HOUR) > MAILS
-    user = await account(session, email)
+    user = await by_email(session, email)
     if user and user.is_active and not often and not (purpose == "verify" and user.is_verified):
-        session.add(mail(user.email, template, name=user.full_name, link=link(user, purpose)))
+        session.add(mail(user.email, template, name=user.full_name, link=auth.mailed_link(user, purpose)))
 
 
 @router.post(

@@ -64,6 +64,12 @@ async def guard_roles(session: AsyncSession, actor: Actor, user: User, values: d
         user.token_version += 1
 
 
+async def by_email(session: AsyncSession, email: str) -> User | None:
+    """The account with this e-mail, in any spelling; active or not."""
+    found: User | None = await session.scalar(select(User).where(func.lower(User.c.email) == email.lower()))
+    return found
+
+
 EXAMPLE = {
     "id": "019aab12-7c00-7000-8000-000000000001",
     "email": "amina@example.com",

@@ -1,0 +1,46 @@
+"""Limits of what may be tried: passwords, registrations, mails. They count in Valkey, for all processes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Request
+
+from app import auth
+from app.clients.valkey import Counters, seconds_left
+from app.errors import InvalidCredentials, RateLimited, ValidationError
+from app.kit.audit import REQUEST
+
+FIVE_MINUTES, HOUR = 300, 3600
+WRONG_BY_ACCOUNT, WRONG_BY_ADDRESS, REGISTRATIONS, MAILS = 10, 50, 50, 5
+
+
+async def throttle(request: Request, name: str, most: int, window: int) -> None:
+    """Count one; RateLimited when there were too many in this window."""
+    counters: Counters | None = request.app.state.counters
+    if counters and await counters.hit(name, window) > most:
+        raise RateLimited(headers={"Retry-After": str(seconds_left(window))})
+
+
+@asynccontextmanager
+async def guessing(request: Request, email: str) -> AsyncIterator[None]:
+    """Around the check of a password: wrong ones are counted, too many make even the right one wait.
+
+    Each is counted before the check and taken back unless it was wrong: parallel guesses cannot overtake the count.
+    """
+    ip, counters = REQUEST.get().ip, request.app.state.counters
+    limits = {f"login:{email.lower()}:{ip}": WRONG_BY_ACCOUNT, f"login:{ip}": WRONG_BY_ADDRESS}
+    counted, wrong = [], False
+    async with auth.hashing:
+        try:
+            for name, most in limits.items() if counters else ():
+                counted.append(name)
+                if await counters.hit(name, FIVE_MINUTES) > most:
+                    wait = {"Retry-After": str(seconds_left(FIVE_MINUTES))}
+                    raise RateLimited("Too many wrong passwords.", headers=wait)
+            yield
+        except (InvalidCredentials, ValidationError):
+            wrong = True
+            raise
+        finally:
+            for name in () if wrong else counted:
+                await counters.take_back(name, FIVE_MINUTES)
