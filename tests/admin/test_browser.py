@@ -70,6 +70,7 @@ async def test_a_consultant_confirms_an_order_with_a_reason(
         assert await width(page) <= 390, path
     await page.screenshot(path=tmp_path / "home-390.png", full_page=True)
     await page.click("[aria-label=Menu].navbar-toggler")
+    await page.wait_for_selector(".navbar-collapse.collapse.show")  # it has come to rest
     await page.click("text=Log out")
     await page.wait_for_selector("#username")
     assert refused == []
