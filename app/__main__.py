@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import uvicorn
+from alembic.util.exc import CommandError
 from pydantic import ValidationError
 from sqlalchemy import exc, func, select
 
@@ -55,6 +56,8 @@ def main() -> None:
         sys.exit(f"souk: {error}")
     except ValidationError as error:
         sys.exit("souk: " + "; ".join(wrong_setting(each["loc"], each["msg"]) for each in error.errors()))
+    except CommandError as error:
+        sys.exit(f"souk: the migrations do not fit this database (another branch?): {error}.")
     except (psycopg.OperationalError, exc.OperationalError) as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         sys.exit(f"souk: the database at DATABASE_URL cannot be reached: {reason}")
@@ -75,6 +78,8 @@ def up(options: argparse.Namespace) -> None:
     settings = with_services()
     listener = listen(settings)
     migrate.upgrade(database_of(settings))
+    if lacking := migrate.lacking(database_of(settings)):
+        raise Stop(f'the database lacks {", ".join(lacking)}: write the migration with `souk migration "…"`.')
     asyncio.run(prepare(settings, demo=not options.no_seed))
     serve_on(settings, listener, asyncio.run(welcome(settings)))
 

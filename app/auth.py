@@ -60,7 +60,12 @@ def common_passwords() -> frozenset[str]:
 def check_password(password: str, pointer: str, *known: str) -> None:
     """Refuse what is guessed first: common passwords, one's own e-mail or name."""
     lowered = password.lower()
-    if lowered in common_passwords() or len(set(lowered)) < 4 or lowered in {word.lower() for word in known}:
+    if (
+        len(password) < 8
+        or lowered in common_passwords()
+        or len(set(lowered)) < 4
+        or lowered in {word.lower() for word in known}
+    ):
         raise ValidationError.of(pointer, "common_password", "This password is too easy to guess.")
 
 

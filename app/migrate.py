@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, inspect
 from sqlmodel import SQLModel
 
 import app.kit.once
@@ -56,6 +56,14 @@ def drift(database_url: str) -> list[Any]:
         found: list[Any] = compare_metadata(context, SQLModel.metadata)
     engine.dispose()
     return found
+
+
+def lacking(database_url: str) -> list[str]:
+    """Declared tables that no migration has made."""
+    engine = create_engine(sqlalchemy_url(database_url))
+    there = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return sorted(set(SQLModel.metadata.tables) - there)
 
 
 def write(database_url: str, message: str) -> str:

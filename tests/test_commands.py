@@ -92,6 +92,7 @@ def test_an_admin_is_made_once(database_url, redis_url):
     urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
     refused(souk("create-admin", "--email", "boss@example.com", **urls), "ADMIN_PASSWORD")
     refused(souk("create-admin", "--email", "boss@example.com", ADMIN_PASSWORD="password1", **urls), "too easy")
+    refused(souk("create-admin", "--email", "boss@example.com", ADMIN_PASSWORD="sh0rt!", **urls), "too easy")
     first = souk("create-admin", "--email", "boss@example.com", ADMIN_PASSWORD="olive-tree-42", **urls)
     assert "can log in" in first.stdout
     again = souk("create-admin", "--email", "BOSS@example.com", ADMIN_PASSWORD="olive-tree-42", **urls)
@@ -137,3 +138,17 @@ def test_two_processes_migrate_one_database_at_once(services, redis_url):
             assert [each.wait(60) for each in both] == [0, 0]
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_a_table_without_a_migration_is_named(database_url, redis_url):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DROP TABLE kept_answers")
+    refused(
+        souk("up", DATABASE_URL=database_url, REDIS_URL=redis_url, PORT=str(free_port())), "kept_answers", "migration"
+    )
+
+
+def test_a_database_of_another_branch_is_one_sentence(database_url, redis_url):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'elsewhere'")
+    refused(souk("up", DATABASE_URL=database_url, REDIS_URL=redis_url, PORT=str(free_port())), "branch", "elsewhere")

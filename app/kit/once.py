@@ -59,7 +59,10 @@ class KeptAnswer(Table, table=True):
     answer: str
 
 
-Key = Annotated[str | None, Header(description="Makes retries safe: the work is done once, and answered the same.")]
+Key = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", description="Makes retries safe: the work is done once."),
+]
 
 
 async def begin(request: Request, session: Session, actor: Caller, idempotency_key: Key = None) -> None:
