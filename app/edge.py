@@ -117,7 +117,7 @@ def as_written(error: AppError) -> AppError:
 
 
 class Edge:
-    """The outermost middleware. `open_paths` answer without caller, limits or rate: health and static files."""
+    """The middleware around everything but CORS. Callers and rates are looked at below /api/ only."""
 
     def __init__(self, app: ASGIApp, counters: Callable[[], Counters | None], https: bool) -> None:
         self.app = app

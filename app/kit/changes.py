@@ -15,7 +15,7 @@ from app.db import Database, Statement, plain, run
 from app.errors import Forbidden, Stale
 from app.kit import audit, reading
 from app.kit.access import Actor, Rule, allowed
-from app.kit.resource import SECRET_WORDS, Resource
+from app.kit.resource import Resource, is_secret
 from app.kit.schemas import check_money
 from app.kit.table import Table, now
 
@@ -150,4 +150,4 @@ def insert_statement(tables: tuple[type[Table], ...], made: tuple[tuple[str, Col
 
 def secrets_of(row: Table) -> tuple[str, ...]:
     """Columns whose values never enter the audit."""
-    return tuple(name for name in type(row).model_fields if any(word in name for word in SECRET_WORDS))
+    return tuple(name for name in type(row).model_fields if is_secret(name))

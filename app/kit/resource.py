@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import AppError
 from app.kit.access import Actor, Rule, nobody
-from app.kit.table import Table, bare, limits
+from app.kit.table import Table, limits
 
 SECRET_WORDS = ("password", "secret", "token", "_key", "hash")
 OPERATORS = ("gte", "lte", "in")
@@ -233,9 +233,3 @@ class Resource:
 
 def is_secret(name: str) -> bool:
     return any(word in name for word in SECRET_WORDS)
-
-
-def is_json(resource: Resource, name: str) -> bool:
-    return bare(resource.annotation(name)) in (dict, list) or getattr(
-        bare(resource.annotation(name)), "__origin__", None
-    ) in (dict, list)
