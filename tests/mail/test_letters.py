@@ -1,0 +1,298 @@
+"""Every mail: complete, escaped, readable, and refused when something is missing."""
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from app import letters
+from app.errors import AppError
+from app.letters import FOLDER, Letter, LetterError, letter, preview, sample, templates
+
+EVERY = pytest.mark.parametrize("template", templates())
+ORDERS = pytest.mark.parametrize("template", [each for each in templates() if "order_number" in sample(each)])
+MEANT = {
+    "accounts": {"welcome", "verify_email", "reset_password", "password_changed"},
+    "orders": {"order_received", "order_confirmed", "order_status_changed", "order_cancelled", "order_refunded"},
+    "payments": {"payment_received", "payment_failed"},
+}
+SCRIPT = "<script>alert('Tom & Co')</script>"
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *((template, {}) for template in templates()),
+    ("order_confirmed", {"payment": None}),
+    ("order_confirmed", {"payment": None, "reason": "Paid at the office."}),
+    ("payment_received", {"payment": None}),
+    ("payment_failed", {"reason": None}),
+    ("order_cancelled", {"reason": None, "refund": None}),
+    ("order_refunded", {"whole": True, "reason": None}),
+    *(
+        ("order_status_changed", {"status": status, "reason": None, "tracking_number": None})
+        for status in ("IN_PROGRESS", "COMPLETED", "SHIPPED", "DELIVERED")
+    ),
+]
+
+
+def made(template: str, **values: Any) -> Letter:
+    return letter(template, {**sample(template), **values})
+
+
+def words(html: str) -> str:
+    """What a reader sees of it."""
+    return re.sub(r"\s+", " ", re.sub(r"<(style|title).*?</\1>|<[^>]+>", " ", html, flags=re.DOTALL))
+
+
+def test_these_are_the_mails():
+    assert set(templates()) == set().union(*MEANT.values())
+
+
+@pytest.mark.parametrize(("template", "values"), VARIANTS)
+def test_every_mail_is_complete(template, values):
+    mail = made(template, **values)
+    for body in (mail.subject, mail.text, words(mail.html)):
+        assert not re.search(r"\{[{%]|[%}]\}|%\(|\bNone\b|undefined|null", body)
+    assert "Hello Amina Benali," in mail.text
+    assert "Hello Amina Benali," in words(mail.html)
+    assert "reply to this mail" in mail.text
+    assert "reply to this mail" in words(mail.html)
+
+
+@pytest.mark.parametrize(("template", "values"), VARIANTS)
+def test_both_bodies_say_the_same(template, values):
+    mail = made(template, **values)
+    said, seen = ({word.rstrip(":.") for word in body.split()} for body in (mail.text, words(mail.html)))
+    assert {word for word in said - seen if "://" not in word} <= {"-"}
+
+
+@pytest.mark.parametrize(("template", "values"), VARIANTS)
+def test_text_is_tidy(template, values):
+    lines = made(template, **values).text.split("\n")
+    assert lines[-1] == ""
+    assert lines[-2]
+    assert all(len(line) <= 76 or "://" in line for line in lines)
+    assert all(line == line.rstrip() for line in lines)
+    assert not any(a == b == "" for a, b in pairwise(lines))
+    assert not re.search(r"&\w+;|<\w", "".join(lines))
+
+
+@pytest.mark.parametrize(("template", "name"), [(each, name) for each in templates() for name in sample(each)])
+def test_a_missing_variable_is_named(template, name):
+    context = sample(template)
+    del context[name]
+    with pytest.raises(LetterError, match=rf"^The mail {template} lacks {name}\.$"):
+        letter(template, context)
+
+
+@ORDERS
+@pytest.mark.parametrize("name", ["title", "quantity", "line_total"])
+def test_a_missing_variable_of_an_item_is_named(template, name):
+    item = sample(template)["items"][0]
+    del item[name]
+    with pytest.raises(LetterError, match=rf"^The mail {template} lacks something: .*'{name}'\.$"):
+        made(template, items=[item])
+
+
+@pytest.mark.parametrize("name", ["amount", "currency", "card_brand", "card_last4", "paid_at", "reference"])
+def test_a_missing_variable_of_a_payment_is_named(name):
+    payment = sample("order_confirmed")["payment"]
+    del payment[name]
+    with pytest.raises(LetterError, match=rf"^The mail order_confirmed .*'{name}'"):
+        made("order_confirmed", payment=payment)
+
+
+@pytest.mark.parametrize(
+    ("template", "values"),
+    [
+        ("order_received", {"amount": "a lot"}),
+        ("order_received", {"items": None}),
+        ("order_confirmed", {"payment": {**sample("order_confirmed")["payment"], "paid_at": "yesterday"}}),
+        ("order_status_changed", {"status": "LOST"}),
+    ],
+)
+def test_a_value_of_no_use_is_refused(template, values):
+    with pytest.raises(LetterError, match=template):
+        made(template, **values)
+
+
+def test_an_unknown_mail_is_refused():
+    for name in ("birthday", "fonts", "parts", "..", ""):
+        with pytest.raises(LetterError, match="There is no mail called"):
+            letter(name, {})
+    assert issubclass(LetterError, AppError)
+
+
+@EVERY
+def test_html_escapes_and_text_does_not(template):
+    mail = made(template, name=SCRIPT.replace("/", ""))
+    assert "<script" not in mail.html
+    assert "&lt;script&gt;alert('Tom &amp; Co')" in mail.html.replace("&#39;", "'")
+    assert "Hello <script>alert('Tom & Co')" in mail.text
+
+
+@ORDERS
+def test_everything_of_an_order_is_escaped(template):
+    given = sample(template)
+    values: dict[str, Any] = {name: SCRIPT for name in ("order_number", "reason", "tracking_number") if name in given}
+    html = made(template, **values, items=[{"title": SCRIPT, "quantity": 1, "line_total": "1.00"}]).html
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") >= len(values) + 1
+
+
+@EVERY
+def test_a_subject_stays_one_line(template):
+    evil = "HT-1\r\nBcc: bob@example.com\x00\x0b\u2028\u202eabc"
+    mail = letter(
+        template, {**sample(template), **({"order_number": evil} if "order_number" in sample(template) else {})}, evil
+    )
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", mail.subject)
+    assert mail.subject == mail.subject.strip() != ""
+    assert "Amina" not in mail.subject
+
+
+def test_a_subject_keeps_what_is_readable():
+    subject = made("order_received", order_number="HT-1\r\nBcc: bob@example.com").subject
+    assert subject == "We have received your order HT-1 Bcc: bob@example.com"
+
+
+@pytest.mark.parametrize("name", ["ماريا سعودي", "Wolfeschlegelsteinhausenbergerdorff" * 5, "Zoé " * 50, "李小龙 🎉"])
+@EVERY
+def test_names_of_all_kinds(template, name):
+    mail = made(template, name=name)
+    assert " ".join(name.split()) in words(mail.html)
+    assert " ".join(name.split()) in " ".join(mail.text.split())
+
+
+@pytest.mark.parametrize("name", ["Win at evil.com", "http://evil", "bob@example.com", "www.evil.example/x"])
+@EVERY
+def test_a_name_that_would_become_a_link_is_not_greeted(template, name):
+    """Anybody can register a stranger's address."""
+    mail = made(template, name=name)
+    assert "evil" not in mail.html + mail.text
+    assert "bob" not in mail.html + mail.text
+    assert mail.text.startswith("Hello,\n")
+
+
+@pytest.mark.parametrize("name", ["Dr. Amina Benali", "J. R. Smith", "O'Neil-Çelik", "Sammy Davis Jr."])
+def test_an_ordinary_name_is_greeted(name):
+    assert made("welcome", name=name).text.startswith(f"Hello {name},\n")
+
+
+@EVERY
+def test_styles_are_inlined_and_those_of_small_screens_kept(template):
+    html = made(template).html
+    assert '<h1 style="margin:' in html
+    (kept,) = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    assert kept.strip().startswith("@media")
+    assert kept.count("@media") == 1
+
+
+@EVERY
+def test_html_asks_nothing_of_the_network(template):
+    context = sample(template)
+    html = made(template).html
+    known = [context[name] for name in ("link", "order_url") if name in context]
+    assert set(re.findall(r"https?://[^\s\"'<>)]+", html)) <= set(known)
+    assert set(re.findall(r'href="([^"]*)"', html)) == set(known)
+    assert not re.search(r"<(img|link|script|iframe|base|form)\b|\bsrc=|url\(|@import", html)
+    assert letters.inliner().inline('<link rel="stylesheet" href="http://127.0.0.1:9/x.css"><p>a</p>')
+
+
+@pytest.mark.parametrize("template", ["order_confirmed", "payment_received"])
+def test_a_payment_brings_its_receipt(template):
+    (attachment,) = made(template).attachments
+    assert (attachment.filename, attachment.content_type) == ("receipt-HT-2026-000001.pdf", "application/pdf")
+    assert attachment.content.startswith(b"%PDF-")
+    assert "Your receipt is attached." in made(template).text
+    assert made(template, payment=None).attachments == ()
+    assert "receipt" not in made(template, payment=None).text
+
+
+def test_the_name_of_a_file_is_harmless():
+    (attachment,) = made("order_confirmed", order_number='../a"\r\n b').attachments
+    assert attachment.filename == "receipt--a-b.pdf"
+
+
+def test_cards_may_be_unknown():
+    payment = {**sample("order_confirmed")["payment"], "card_brand": None, "card_last4": None}
+    assert "Paid with" not in made("order_confirmed", payment=payment).text
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "sentence"),
+    [
+        ("payment_failed", {}, "Nothing was charged."),
+        ("payment_failed", {}, "What the bank says:\nYour card has insufficient funds."),
+        ("order_refunded", {"whole": True}, "We have refunded your order HT-2026-000001 in full: 425.50 USD."),
+        ("order_refunded", {"whole": False}, "We have refunded 425.50 USD of your order HT-2026-000001."),
+        ("order_cancelled", {}, "We will refund 925.50 USD."),
+        ("order_status_changed", {"status": "SHIPPED"}, "Tracking number: DZ 1234 5678 90"),
+        ("reset_password", {}, "The link works once, for one hour."),
+        ("order_received", {"amount": "52650.00", "currency": "DZD"}, "Total: 52,650.00 DZD"),
+    ],
+)
+def test_it_says(template, values, sentence):
+    assert sentence in made(template, **values).text
+
+
+def test_notes_keep_their_lines():
+    mail = made("order_cancelled", reason="One.\nTwo & three.")
+    assert "The reason:\nOne.\nTwo & three.\n" in mail.text
+    assert re.search(r"white-space:pre-line[^>]*>One\.\nTwo &amp; three\.<", mail.html)
+
+
+def test_the_shop_signs():
+    mail = letter("welcome", {**sample("welcome"), "shop": "Evil"}, "Holyone & Sons")
+    assert mail.subject == "Welcome to Holyone & Sons"
+    assert mail.text.endswith("\nYour team at Holyone & Sons\n")
+    assert "Your team at Holyone &amp; Sons" in mail.html
+
+
+def test_every_word_goes_through_gettext():
+    """A catalog that knows nothing but capitals leaves no word behind."""
+    environment = letters.environment.__wrapped__()
+    environment.install_gettext_callables(shouted, shouted, newstyle=True)
+    for template in templates():
+        context = {**sample(template), "shop": "SOUK", "name": "AMINA"}
+        for part in ("subject.txt", "body.txt", "body.html"):
+            seen = words(environment.get_template(f"{template}/{part}").render(context))
+            for value in known(context):
+                seen = seen.replace(value, "")
+            assert not re.search(r"[a-z]", seen), (template, part)
+
+
+def shouted(message: str, *_: object) -> str:
+    """In capitals, but for the names of its values."""
+    return re.sub(r"%\(\w+\)s|[a-z]+", lambda word: word[0] if word[0][0] == "%" else word[0].upper(), message)
+
+
+def known(context: dict[str, Any]) -> list[str]:
+    """Values of the context, and what the receipt's own words make of them."""
+    values = [value for value in context.values() if isinstance(value, str)]
+    values += [item["title"] for item in context.get("items", [])]
+    return [*values, "Visa ending in 4242", "14 January 2026", (context.get("payment") or {}).get("reference", "")]
+
+
+def test_a_preview_of_everything(tmp_path):
+    written = preview(tmp_path / "mails")
+    names = {path.name for path in written}
+    assert names == {path.name for path in (tmp_path / "mails").iterdir()}
+    assert {f"{each}{end}" for each in templates() for end in (".html", ".txt")} <= names
+    assert {"index.html", "order_confirmed.pdf", "payment_received.pdf"} <= names
+    index = (tmp_path / "mails" / "index.html").read_text()
+    assert all(f'href="{name}"' in index for name in names - {"index.html"})
+
+
+def test_the_folder_says_what_each_mail_needs():
+    """Its README has a line for every mail, with the variables of its sample."""
+    text = (FOLDER / "README.md").read_text()
+    rows = {
+        row[0]: set(re.findall(r"`(\w+)`", row[1]))
+        for row in re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE)
+    }
+    common = set(
+        re.findall(r"`(\w+)`", re.search(r"^Every mail of an order has (.*?)\.$", text, re.MULTILINE | re.DOTALL)[1])
+    )
+    for template in templates():
+        needed = sample(template).keys() - {"name"}
+        assert rows[template] == needed - (common if "order_number" in needed else set()), template
+    assert rows.keys() == set(templates())
