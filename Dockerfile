@@ -1,6 +1,7 @@
-# The production image: API, back office and migrations; PostgreSQL and Valkey are elsewhere.
+# The production image: API, back office, worker and migrations; PostgreSQL and Valkey are elsewhere.
 #   docker build -t souk .
 #   docker run --env-file production.env souk migrate && docker run --env-file production.env -p 8000:8000 souk
+#   docker run --env-file production.env --no-healthcheck souk worker
 FROM python:3.11-slim AS build
 WORKDIR /build
 COPY pyproject.toml requirements.lock README.md ./

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,31 +13,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-import uvicorn
 from alembic.util.exc import CommandError
 from pydantic import ValidationError
 from sqlalchemy import exc, func, select
 
-from app import auth, local, migrate
+from app import auth, letters, local, migrate, running
 from app.db import Database, sqlalchemy_url
+from app.doubles.stripe_account import StripeAccount
 from app.errors import AppError
 from app.kit import audit
 from app.kit.access import Actor, Role
 from app.kit.resource import RESOURCES
 from app.kit.router import routes
 from app.resources.users import User
-from app.seed import LOGINS, PASSWORD, SeedRefused, seed
+from app.running import Stop
+from app.seed import LOGINS, PASSWORD, SeedRefused, at_stripe, seed
 from app.settings import Settings, env_example, get_settings
-
-
-class Stop(Exception):
-    """What the user is told in one sentence before a non-zero exit."""
 
 
 def main() -> None:
     """Entry of the `souk` script."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("souk").setLevel(logging.INFO)
     parser = argparse.ArgumentParser(prog="souk", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
@@ -47,6 +43,8 @@ def main() -> None:
             added.add_argument("--no-seed", action="store_true", help="leave an empty database empty")
         if name == "migration":
             added.add_argument("message", help="what it changes, in a few words")
+        if name == "mail-preview":
+            added.add_argument("folder", type=Path, nargs="?", default=Path("var/mails"))
         if name == "create-admin":
             added.add_argument("--email")
     options = parser.parse_args()
@@ -74,24 +72,36 @@ def wrong_setting(where: tuple[int | str, ...], message: str) -> str:
 
 
 def up(options: argparse.Namespace) -> None:
-    """Start what is missing, migrate, seed an empty database, serve."""
+    """Start what is missing, migrate, seed an empty database, serve and work."""
     settings = with_services()
-    listener = listen(settings)
+    listener = running.listen(settings)
     migrate.upgrade(database_of(settings))
     if lacking := migrate.lacking(database_of(settings)):
         raise Stop(f'the database lacks {", ".join(lacking)}: write the migration with `souk migration "…"`.')
-    asyncio.run(prepare(settings, demo=not options.no_seed))
-    serve_on(settings, listener, asyncio.run(welcome(settings)))
+    settings, stripe = running.with_local_stripe(settings)
+    asyncio.run(prepare(settings, demo=not options.no_seed, stripe=stripe))
+    print(asyncio.run(welcome(settings, stripe is not None)), flush=True)
+    running.run(settings, listener, worker=True)
 
 
 def serve(options: argparse.Namespace) -> None:
     """Serve API and back office; DATABASE_URL and REDIS_URL must be set."""
+    settings = ready_settings()
+    running.run(settings, running.listen(settings), worker=False)
+
+
+def worker(options: argparse.Namespace) -> None:
+    """Work off the queue: mails, Stripe's events, refunds, reconciling. As many of them as you like."""
+    running.run(ready_settings(), None, worker=True)
+
+
+def ready_settings() -> Settings:
+    """The settings of a process that starts nothing itself."""
     settings = get_settings()
     if not settings.database_url or not settings.redis_url:
         raise Stop("DATABASE_URL and REDIS_URL must be set; `souk up` starts local servers instead.")
     with psycopg.connect(libpq(settings.database_url), connect_timeout=5):
-        pass
-    serve_on(settings, listen(settings), "")
+        return settings
 
 
 def with_services() -> Settings:
@@ -117,44 +127,15 @@ def libpq(url: str) -> str:
     return str(sqlalchemy_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
 
 
-def listen(settings: Settings) -> socket.socket:
-    """The socket to serve on, taken before anything else: a port in use is found out at once."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(2048)
-    except OSError as error:
-        raise Stop(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}. Set PORT to another one."
-        ) from None
-    listener.set_inheritable(True)
-    return listener
-
-
-def serve_on(settings: Settings, listener: socket.socket, greeting: str) -> None:
-    config = uvicorn.Config(
-        "app.main:create_app",
-        factory=True,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=20,
-        limit_concurrency=2000,
-    )
-    if greeting:
-        print(greeting, flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
-
-
-async def prepare(settings: Settings, demo: bool) -> None:
-    """The first admin, when settings name one, and the demo in an empty database."""
+async def prepare(settings: Settings, demo: bool, stripe: StripeAccount | None = None) -> None:
+    """The first admin, when settings name one, and the demo in an empty database, whose payments Stripe then knows."""
     database = Database(database_of(settings))
     try:
         if demo and not settings.production:
             with contextlib.suppress(SeedRefused):
                 await seed(database, settings)
+        if stripe:
+            await at_stripe.tell(database, stripe)
         if settings.admin_email and settings.admin_password:
             await make_admin(database, settings.admin_email, settings.admin_password.get_secret_value())
     finally:
@@ -174,7 +155,7 @@ async def make_admin(database: Database, email: str, password: str) -> bool:
     return True
 
 
-async def welcome(settings: Settings) -> str:
+async def welcome(settings: Settings, has_local_stripe: bool) -> str:
     """What a newcomer reads: where everything is, and who can log in."""
     database = Database(database_of(settings))
     async with database.transaction() as session:
@@ -182,6 +163,8 @@ async def welcome(settings: Settings) -> str:
     await database.close()
     at = f"http://{settings.host}:{settings.port}"
     lines = ["", "  Souk is running.", f"  API docs     {at}/api/docs", f"  Back office  {at}/admin"]
+    if has_local_stripe:
+        lines += [f"  Pay page     {settings.stripe_api_base}/pay/<client_secret>   (test cards, no money moves)"]
     if demo and not settings.production:
         lines += [
             "",
@@ -247,6 +230,12 @@ def openapi(options: argparse.Namespace) -> None:
     print(json.dumps(create_app(get_settings().model_copy(update=unused)).openapi(), indent=1))
 
 
+def mail_preview(options: argparse.Namespace) -> None:
+    """Write every mail with sample data to a folder, to look at."""
+    for path in letters.preview(options.folder):
+        print(path)
+
+
 def print_env_example(options: argparse.Namespace) -> None:
     """Print `.env.example` from the settings class."""
     print(env_example(), end="")
@@ -268,7 +257,7 @@ def no_drift() -> int:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Ruff, types, layers, migration drift, OpenAPI and the tests; stops at the first that fails."""
+    """Ruff, types, layers, migration drift, OpenAPI, tests and their coverage of money; stops at the first failure."""
     pytest = [sys.executable, "-m", "pytest", "-q"]
     steps: dict[str, Callable[[], int]] = {
         "ruff": lambda: call(sys.executable, "-m", "ruff", "check", "."),
@@ -277,7 +266,7 @@ def check(options: argparse.Namespace) -> None:
         "layers": lambda: call(*pytest, "tests/test_layers.py"),
         "migrations": no_drift,
         "openapi": lambda: call(*pytest, "tests/test_openapi.py"),
-        "tests": lambda: call(*pytest, "-n", str(os.cpu_count() or 2)),
+        "tests": lambda: call(*pytest, "-n", str(os.cpu_count() or 2), "--cov"),
     }
     for name, step in steps.items():
         print(f"== {name}", flush=True)
@@ -298,12 +287,14 @@ def call(*command: str) -> int:
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "up": up,
     "serve": serve,
+    "worker": worker,
     "migrate": migrate_command,
     "migration": migration,
     "seed": seed_command,
     "create-admin": create_admin,
     "resources": resources,
     "openapi": openapi,
+    "mail-preview": mail_preview,
     "env-example": print_env_example,
     "check": check,
 }

@@ -45,6 +45,11 @@ def problem(status: int, code: str, title: str, detail: str, request_id: str, **
     return json.dumps({**body, "request_id": request_id, **extra}, default=str).encode()
 
 
+def in_words(error: BaseException) -> str:
+    """An error as staff read it in a row that failed: our own sentence, or just the kind of what nobody foresaw."""
+    return error.detail if isinstance(error, AppError) else f"Something failed on our side ({type(error).__name__})."
+
+
 class BadRequest(AppError):
     """The request could not be understood."""
 

@@ -14,6 +14,15 @@ from app.db import Database, Statement
 
 router = APIRouter()
 VERSION = Statement(text("SELECT version_num FROM alembic_version"))
+LATE = Statement(
+    text(
+        "SELECT EXISTS (SELECT FROM procrastinate_jobs AS job "
+        "JOIN procrastinate_events AS event ON event.job_id = job.id "
+        "WHERE job.status = 'todo' AND event.type = 'deferred' "
+        "AND greatest(event.at, job.scheduled_at) < now() - interval '5 minutes')"
+    )
+)
+"""Whether work has been waiting for more than five minutes: no worker runs, or not enough of them."""
 SECONDS = 4
 
 
@@ -27,11 +36,14 @@ async def ready(request: Request) -> JSONResponse:
     """200, or 503 within five seconds, with each part named."""
     database: Database = request.app.state.database
     valkey: Counters = request.app.state.valkey
-    version, cache = await asyncio.gather(in_time(database.read(VERSION)), in_time(valkey.ping()))
+    version, late, cache = await asyncio.gather(
+        in_time(database.read(VERSION)), in_time(database.read(LATE)), in_time(valkey.ping())
+    )
     parts = {
         "database": bool(version),
         "migrations": bool(version) and version[0][0] == migrate.newest(),
         "valkey": bool(cache),
+        "queue": late == [(False,)],
     }
     shown = {name: "ok" if good else "unavailable" for name, good in parts.items()}
     good = all(parts.values())

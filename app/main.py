@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 import app.resources  # noqa: F401  (declares them)
 from admin.site import mount_admin
 from app import health
+from app.clients.stripe import Stripe
 from app.clients.valkey import Counters
 from app.db import Database
 from app.edge import Edge, header, raise_again
@@ -28,9 +29,9 @@ from app.kit.resource import RESOURCES
 from app.kit.router import ReadRoute, routes
 from app.kit.schemas import Problem
 from app.kit.web import PARTS
-from app.settings import Settings, get_settings
+from app.settings import Settings, get_settings, reveal
 
-ABOUT = """Catalogue, orders and accounts of Souk.
+ABOUT = """Catalogue, orders, payments and accounts of Souk.
 
 **Envelope**: `{"data": …}`; lists add `meta`. **Errors**: `application/problem+json` with a stable `code`.
 **Names**: snake_case out; snake_case or camelCase in; unknown fields are refused. **Money**: decimal strings.
@@ -84,12 +85,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     assert settings.database_url, "DATABASE_URL is needed; `souk up` finds one"
     assert settings.redis_url, "REDIS_URL is needed; `souk up` finds one"
     database, counters = Database(settings.database_url, settings.database_pool), Counters(settings.redis_url)
+    stripe = Stripe(reveal(settings.stripe_secret_key), settings.stripe_api_base)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await database.open()
         counters.open()
         yield
+        await stripe.close()
         await counters.close()
         await database.close()
 
@@ -103,7 +106,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
+    application.state.settings = settings
     application.state.database = database
+    application.state.stripe = stripe
     application.state.counters = counters if settings.rate_limits == "on" else None
     application.state.valkey = counters
     add_routes(application)

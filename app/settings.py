@@ -9,6 +9,7 @@ import re
 import secrets
 from contextlib import suppress
 from datetime import timedelta
+from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -17,6 +18,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+STRIPE, RESEND = "https://api.stripe.com", "https://api.resend.com"
+LOCAL_STRIPE_KEY = "sk_test_souk_local"
+"""The key of the stand-in that `souk up` starts without keys; production refuses it."""
 DURATION = re.compile(r"(\d{1,8})\s*([smhdw]?)")
 UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -70,10 +74,37 @@ class Settings(BaseSettings):
     admin_email: str | None = Field(None, description="Creates the first admin, together with ADMIN_PASSWORD.")
     admin_password: SecretStr | None = Field(None, description="The first admin's password.")
     rate_limits: Literal["on", "off"] = Field("on", description="Limits of requests and wrong logins: on or off.")
+    stripe_secret_key: SecretStr | None = Field(
+        None, description="Stripe's secret key; empty: no card payments (`souk up` starts a local stand-in)."
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        None,
+        description="Signs Stripe's webhooks; several, comma-separated, while one is replaced; empty: no webhooks.",
+    )
+    stripe_api_base: str = Field(STRIPE, description="Where Stripe's API is; another address is for development only.")
+    reconcile_seconds: int = Field(
+        120, ge=1, le=86_400, description="How often open payments, events and mails are looked after."
+    )
+    resend_api_key: SecretStr | None = Field(
+        None, description="Sends mails by Resend; empty: mails are kept in the outbox only."
+    )
+    resend_api_base: str = Field(RESEND, description="Where Resend's API is; another address is for development only.")
+    from_email: str = Field(
+        "Souk <hello@souk.example>", description="Sender of mails, as `Name <address>`; the name signs them."
+    )
 
     @property
     def production(self) -> bool:
         return self.environment == "production"
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        return [part.strip() for part in reveal(self.stripe_webhook_secret).split(",") if part.strip()]
+
+    @property
+    def shop(self) -> str:
+        """The name that signs mails and receipts."""
+        return parseaddr(self.from_email)[0] or "Souk"
 
     @model_validator(mode="after")
     def refuse_unsafe_production(self) -> "Settings":
@@ -96,9 +127,13 @@ class Settings(BaseSettings):
         return kept.read_text()
 
 
+def reveal(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
+
+
 def unsafe(settings: Settings) -> list[str]:
     """What keeps these settings out of production, in sentences."""
-    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
+    secret = reveal(settings.jwt_secret)
     password = settings.admin_password.get_secret_value() if settings.admin_password else None
     checks = {
         "JWT_SECRET needs at least 32 characters of real randomness": len(secret) < 32 or len(set(secret)) < 10,
@@ -107,6 +142,12 @@ def unsafe(settings: Settings) -> list[str]:
         "FRONTEND_URL must start with https://": not settings.frontend_url.startswith("https://"),
         "RATE_LIMITS must be on": settings.rate_limits != "on",
         "ADMIN_PASSWORD needs at least 12 characters": password is not None and len(password) < 12,
+        "STRIPE_API_BASE must be Stripe's own": settings.stripe_api_base.rstrip("/") != STRIPE,
+        "RESEND_API_BASE must be Resend's own": settings.resend_api_base.rstrip("/") != RESEND,
+        "STRIPE_SECRET_KEY is the local stand-in's": reveal(settings.stripe_secret_key) == LOCAL_STRIPE_KEY,
+        "STRIPE_WEBHOOK_SECRET needs at least 16 characters": any(len(each) < 16 for each in settings.webhook_secrets),
+        "FROM_EMAIL must be set when RESEND_API_KEY is": settings.resend_api_key is not None
+        and "from_email" not in settings.model_fields_set,
     }
     return [sentence for sentence, wrong in checks.items() if wrong]
 

@@ -1,5 +1,6 @@
 """The `souk` command: what it refuses, in one sentence and with a non-zero exit, and what it prints."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,6 +13,13 @@ import httpx
 import psycopg
 import pytest
 
+from app.clients.stripe import by_intent
+from app.db import Database
+from app.doubles.stripe_account import StripeAccount
+from app.doubles.stripe_objects import Refusal
+from app.kit.table import minor_units
+from app.letters import letter
+from app.seed import at_stripe
 from app.settings import Settings
 from tests.conftest import at
 from tests.test_readme import free_port, wait_for
@@ -86,6 +94,68 @@ def test_the_seed_is_a_believable_agency(database_url, redis_url):
         astray = f"SELECT count(*) FROM orders WHERE status <> ({latest})"
         assert connection.execute(astray).fetchone()[0] == 0
         assert connection.execute("SELECT sum(value) FROM number_series").fetchone()[0] == 300
+
+
+def test_the_money_of_the_seed_adds_up(database_url, redis_url):
+    souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url)
+    with psycopg.connect(database_url) as connection:
+
+        def counts(sql: str) -> dict:
+            return dict(connection.execute(sql).fetchall())
+
+        def none(sql: str) -> None:
+            assert connection.execute(sql).fetchall() == []
+
+        payments = counts("SELECT status, count(*) FROM payments GROUP BY status")
+        assert payments["SUCCEEDED"] >= 120
+        assert payments["REFUNDED"] >= 5
+        assert (payments["FAILED"], payments["PENDING"]) == (3, 3)
+        events = counts("SELECT status, count(*) FROM stripe_events GROUP BY status")
+        assert (events["UNMATCHED"], events["FAILED"], events["IGNORED"]) == (1, 1, 3)
+        mails = counts("SELECT status, count(*) FROM emails GROUP BY status")
+        assert mails == {"FAILED": 2, "SENT": mails["SENT"]}
+        assert connection.execute("SELECT count(*) FROM payments WHERE needs_review").fetchone()[0] == 1
+        with_order = "FROM payments p JOIN orders o ON o.id = p.order_id WHERE"
+        none(f"SELECT p.id {with_order} (p.amount, p.currency) <> (o.total_amount, o.currency)")
+        none(
+            f"SELECT p.id {with_order} p.status <> o.payment_status OR (o.status = 'PENDING' AND p.captured_amount > 0)"
+        )
+        none("SELECT id FROM payments WHERE captured_amount > 0 AND (captured_amount <> amount OR paid_at IS NULL)")
+        given = "SELECT sum(amount) FROM refunds WHERE payment_id = p.id AND status = 'SUCCEEDED'"
+        none(f"SELECT id FROM payments p WHERE refunded_amount <> coalesce(({given}), 0)")
+        none("SELECT id FROM orders WHERE status NOT IN ('PENDING', 'CANCELLED') AND payment_status = 'PENDING' "
+             "AND NOT confirmed_without_payment")  # fmt: skip
+        none("SELECT FROM procrastinate_jobs")
+        for template, context in connection.execute("SELECT DISTINCT template, context FROM emails"):
+            assert letter(template, context, attach=False).subject
+
+
+def test_the_local_stripe_learns_the_payments_of_the_seed_once(database_url, redis_url, tmp_path: Path):
+    souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url)
+    stripe = StripeAccount(tmp_path / "stripe.json")
+
+    async def tell() -> None:
+        database = Database(database_url)
+        await at_stripe.tell(database, stripe)
+        await database.close()
+
+    asyncio.run(tell())
+    with psycopg.connect(database_url) as connection:
+        wanted = "SELECT stripe_payment_intent_id, amount, currency, status FROM payments"
+        paid = connection.execute(wanted).fetchall()
+    assert len(stripe.intents) == len(paid)
+    for intent, amount, currency, status in paid:
+        known = stripe.find("payment_intent", intent)
+        assert (known["amount"], known["currency"]) == (minor_units(amount, currency), currency.lower())
+        assert by_intent(known).problem == ("Your card has insufficient funds." if status == "FAILED" else None)
+    one = next(intent for intent, _, _, status in paid if status == "SUCCEEDED")
+    given_back = stripe.refund({"payment_intent": one})
+    kept = (tmp_path / "stripe.json").read_bytes()
+    asyncio.run(tell())
+    assert (tmp_path / "stripe.json").read_bytes() == kept
+    assert stripe.find("refund", given_back["id"])["amount"] == stripe.find("payment_intent", one)["amount"]
+    with pytest.raises(Refusal):
+        stripe.refund({"payment_intent": next(intent for intent, *_, status in paid if status == "REFUNDED")})
 
 
 def test_an_admin_is_made_once(database_url, redis_url):

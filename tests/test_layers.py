@@ -8,15 +8,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (
-    ("app.settings", "app.errors", "app.local"),
-    ("app.db", "app.clients"),
+    ("app.settings", "app.errors", "app.local", "app.doubles"),
+    ("app.db", "app.clients", "app.jobs"),
     ("app.kit",),
     ("app.resources",),
-    ("app.auth",),
+    ("app.auth", "app.letters", "app.receipt", "app.settlement"),
     ("app.limits",),
     ("app.flows",),
     ("admin",),
-    ("app.main", "app.edge", "app.health", "app.migrate", "app.seed", "app.__main__"),
+    ("app.main", "app.edge", "app.health", "app.migrate", "app.running", "app.seed", "app.__main__"),
 )
 """From the bottom: a module imports its own layer and those below."""
 HOMES = {

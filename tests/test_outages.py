@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from app import local, migrate
 from app.main import create_app
@@ -55,7 +56,7 @@ async def test_readiness_names_the_part_that_is_away(services, database_url):
     async with away.router.lifespan_context(away), make.client(away) as client:
         answer = await client.get("http://souk.test/health/ready")
         assert answer.status_code == 503
-        assert answer.json()["parts"] == {"database": "ok", "migrations": "ok", "valkey": "unavailable"}
+        assert answer.json()["parts"] == {"database": "ok", "migrations": "ok", "valkey": "unavailable", "queue": "ok"}
         assert (await client.get("http://souk.test/health")).status_code == 200
         assert (await client.get("/services")).status_code == 200
 
@@ -64,5 +65,19 @@ async def test_readiness_answers_without_a_database(redis_url):
     away = create_app(Settings(database_url="postgresql://nobody@127.0.0.1:1/none", redis_url=redis_url))
     async with away.router.lifespan_context(away), make.client(away) as client:
         answer = await asyncio.wait_for(client.get("http://souk.test/health/ready"), 6)
-        assert answer.json()["parts"] == {"database": "unavailable", "migrations": "unavailable", "valkey": "ok"}
+        parts = answer.json()["parts"]
+        assert parts.pop("valkey") == "ok"
+        assert parts == dict.fromkeys(("database", "migrations", "queue"), "unavailable")
         assert (await client.get("/services")).status_code == 503
+
+
+async def test_readiness_says_when_nobody_works_the_queue(app, nobody, session):
+    await session.execute(
+        text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'reconcile')")
+    )
+    await session.commit()
+    assert (await nobody.get("http://souk.test/health/ready")).json()["parts"]["queue"] == "ok"
+    await session.execute(text("UPDATE procrastinate_events SET at = at - interval '6 minutes'"))
+    await session.commit()
+    answer = await nobody.get("http://souk.test/health/ready")
+    assert (answer.status_code, answer.json()["parts"]["queue"]) == (503, "unavailable")

@@ -11,6 +11,7 @@ from app.db import Database, Session, Statement
 from app.errors import ValidationError
 from app.kit import changes, flow, reading
 from app.kit.access import Actor, Rule, mine, staff
+from app.kit.once import Once, keep
 from app.kit.resource import Resource
 from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
 from app.kit.table import Note
@@ -55,19 +56,20 @@ class TimelineEvent(Output):
     tags=["Orders"],
     name="cancelOrder",
     operation_id="cancelOrder",
+    dependencies=[Once],
     response_model=None,
     responses={200: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(401, 404, 409, 422)},
 )
 async def cancel_order(id: str, session: Session, actor: SignedIn, body: Cancellation | None = None) -> Response:
     """Cancel one's own order
 
-    Possible from PENDING and CONFIRMED; afterwards 409 `illegal_transition`.
+    Possible from PENDING and CONFIRMED; afterwards 409 `illegal_transition`. What was paid goes back.
     """
     order = await changes.locked(session, orders, actor, id, mine)
     await flow.move(
         session, service_flow, order, OrderStatus.CANCELLED, actor, "owner", reason=body.reason if body else None
     )
-    return json_response(await reading.one(session, orders, actor, order.id))
+    return await keep(session, await reading.one(session, orders, actor, order.id), 200)
 
 
 @router.patch(

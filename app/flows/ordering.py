@@ -4,10 +4,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict
-from sqlalchemy import Uuid, bindparam, select
+from sqlalchemy import Text, Uuid, bindparam, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import Database, Statement, run
+from app.db import Database, Statement, plain, run
 from app.errors import ValidationError
 from app.kit import audit, reading
 from app.kit.access import Actor
@@ -17,9 +18,10 @@ from app.kit.once import Key, begin, keep
 from app.kit.schemas import Input, data_of, read_schema
 from app.kit.table import exponent, new_id, now
 from app.kit.web import PREFIX, SignedIn, example_of, json_response, problems
+from app.resources.emails import Email
 from app.resources.number_series import next_number
 from app.resources.order_items import OrderItem
-from app.resources.orders import CustomerInfo, Order, OrderStatus, ServiceDetails, orders
+from app.resources.orders import CustomerInfo, Order, OrderStatus, ServiceDetails, order_letter, orders
 from app.resources.services import Service
 from app.resources.status_changes import StatusChange
 
@@ -60,7 +62,13 @@ FOR_SALE = Statement(
         Service.c.id == bindparam("service_id", type_=Uuid()), Service.c.is_active
     )
 )
-ORDER_NUMBER = {"order_number": next_number()}
+NUMBER = next_number()
+LETTER = bindparam("letter", type_=JSONB())
+MADE = {
+    (0, "order_number"): NUMBER,
+    (1, "context"): func.jsonb_set(LETTER, literal_column("'{order_number}'"), func.to_jsonb(cast(NUMBER, Text))),
+}
+"""The number, and the mail that names it."""
 
 
 @router.post(
@@ -121,6 +129,15 @@ async def place_service_order(source: AsyncSession | Database, actor: Actor, wan
     )
     changes = {"status": [None, OrderStatus.PENDING], "total_amount": [None, price]}
     entry = new_row(AuditEntry, **stamps, **audit.facts(actor, "created", Order, order_id, changes))
-    numbered = {"series": "HT", "year": moment.year, "series_id": new_id()}
-    await insert_together(source, order, item, placed, entry, made=ORDER_NUMBER, **numbered)
+    received = new_row(
+        Email,
+        **stamps,
+        recipient=wanted.customer_info.email,
+        template="order_received",
+        order_id=order_id,
+        context={},
+    )
+    letter = order_letter(order[1] | {"order_number": None}, [(title, 1, price)])
+    numbered = {"letter": plain(letter), "series": "HT", "year": moment.year, "series_id": new_id()}
+    await insert_together(source, order, received, item, placed, entry, made=MADE, **numbered)
     return order_id

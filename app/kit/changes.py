@@ -20,12 +20,13 @@ from app.kit.schemas import check_money
 from app.kit.table import Table, now
 
 NewRow = tuple[type[Table], dict[str, Any]]
+Made = tuple[tuple[tuple[int, str], ColumnElement[Any]], ...]
 
 
 async def create(session: AsyncSession, resource: Resource, actor: Actor, values: dict[str, Any]) -> Any:
     """A new row, owned by the caller where rows have owners. Raises Forbidden, ValidationError, AlreadyExists."""
     allowed(resource.create, actor)
-    row = resource.table(**({resource.owner: actor.id} if resource.owner else {}))
+    row = resource.table(**({resource.owner: actor.id} if resource.owner in resource.names else {}))
     await put(session, resource, actor, row, values)
     session.add(row)
     session.add(audit.entry(actor, "created", row, audit.new_values(row), secrets_of(row)))
@@ -109,13 +110,13 @@ async def locked(session: AsyncSession, resource: Resource, actor: Actor, key: s
 async def insert_together(
     source: AsyncSession | Database,
     *rows: NewRow,
-    made: Mapping[str, ColumnElement[Any]] | None = None,
+    made: Mapping[tuple[int, str], ColumnElement[Any]] | None = None,
     **parameters: Any,
 ) -> None:
     """New rows of several tables in one statement, prepared once for these tables: one round trip, all or none.
 
     A row is its table and values (`new_row`); no objects are made, which costs more than the insert. `made` gives
-    columns of the first row that the database makes, such as a number from a counter, with `parameters`.
+    what the database makes, such as a number from a counter, by place of the row and column; with `parameters`.
     """
     values = {f"{place}_{name}": plain(value) for place, (_, row) in enumerate(rows) for name, value in row.items()}
     statement = insert_statement(tuple(table for table, _ in rows), tuple((made or {}).items()))
@@ -139,12 +140,15 @@ def defaults(table: type[Table]) -> dict[str, Callable[[], Any]]:
 
 
 @lru_cache(maxsize=128)
-def insert_statement(tables: tuple[type[Table], ...], made: tuple[tuple[str, ColumnElement[Any]], ...]) -> Statement:
+def insert_statement(tables: tuple[type[Table], ...], made: Made) -> Statement:
     inserts = []
     for place, table in enumerate(tables):
         columns = table.sql_table.columns
-        given = {column.name: bindparam(f"{place}_{column.name}", type_=column.type) for column in columns}
-        inserts.append(insert(table).values(given | (dict(made) if place == 0 else {})).cte(f"new_{place}"))
+        given: dict[str, Any] = {
+            column.name: bindparam(f"{place}_{column.name}", type_=column.type) for column in columns
+        }
+        given |= {name: sql for (at, name), sql in made if at == place}
+        inserts.append(insert(table).values(given).cte(f"new_{place}"))
     return Statement(select(literal_column("1")).add_cte(*inserts))
 
 

@@ -111,13 +111,10 @@ async def wait_for_turn(session: AsyncSession, scope: str) -> None:
 
 
 async def keep(session: AsyncSession, body: bytes, status: int = 201) -> Response:
-    """The answer of a POST that did its work; kept when it came with a key. Old ones are swept on the way."""
+    """The answer of a POST that did its work; kept when it came with a key. `flows/reconciling.py` sweeps old ones."""
     if pending := session.info.pop("kept_answer", None):
         scope, asked = pending
-        expired = delete(KeptAnswer).where(
-            (KeptAnswer.c.scope_hash == scope) | (KeptAnswer.c.created_at < now() - KEPT)
-        )
-        await session.execute(expired)
+        await session.execute(delete(KeptAnswer).where(KeptAnswer.c.scope_hash == scope))
         session.add(KeptAnswer(scope_hash=scope, body_hash=asked, status=status, answer=body.decode()))
         await session.flush()
     return json_response(body, status)

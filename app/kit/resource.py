@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Index, Text, cast, func, text
+from sqlalchemy import Column, ColumnElement, Index, Text, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import AppError
@@ -64,9 +64,10 @@ RESOURCES: dict[str, "Resource"] = {}
 class Resource:
     """One table as one group of people sees it. Every option has a safe default: locked, hidden or absent.
 
-    `owner` names the column that `mine` compares. `writable` is an allow-list; `create_only` adds what may be given
-    once. `order` is the default: newest first, as ids are UUIDv7. `filters` are columns with an optional `__gte`,
-    `__lte` or `__in`; `search` may reach into JSON (`info.name`). `rest=False` leaves its routes to a flow.
+    `owner` names the column that `mine` compares, or reaches over a reference (`order_id.user_id`). `writable` is an
+    allow-list; `create_only` adds what may be given once. `order` is the default: newest first, as ids are UUIDv7.
+    `filters` are columns with an optional `__gte`, `__lte` or `__in`; `search` may reach into JSON (`info.name`).
+    `rest=False` leaves its routes to a flow.
     """
 
     table: type[Table]
@@ -121,7 +122,11 @@ class Resource:
 
     def owned_by(self, actor_id: ColumnElement[Any]) -> ColumnElement[bool]:
         assert self.owner
-        return self.column(self.owner) == actor_id
+        name, _, beyond = self.owner.partition(".")
+        if not beyond:
+            return self.column(name) == actor_id
+        parent = next(iter(self.column(name).foreign_keys)).column.table
+        return self.column(name).in_(select(parent.c.id).where(parent.c[beyond] == actor_id))
 
     @cached_property
     def columns(self) -> list[str]:
@@ -180,7 +185,7 @@ class Resource:
     def check_columns_exist(self) -> None:
         look = self.admin
         options: dict[str, Sequence[str]] = {
-            "owner": [self.owner] if self.owner else [],
+            "owner": [self.owner.split(".")[0]] if self.owner else [],
             "slug": [self.slug] if self.slug else [],
             "writable": self.writable,
             "create_only": self.create_only,

@@ -42,6 +42,25 @@ def exponent(currency: str) -> int:
     return NOT_TWO_DIGITS.get(currency, 2)
 
 
+def money(amount: Decimal, currency: str) -> str:
+    """An amount with the digits of its currency: `450.00`, `450` for JPY."""
+    return f"{amount:.{exponent(currency)}f}"
+
+
+def minor_units(amount: Decimal, currency: str) -> int:
+    """450.00 USD is 45000, 450 JPY is 450: how Stripe counts."""
+    return int(amount.scaleb(stripe_digits(currency)).to_integral_exact())
+
+
+def from_minor_units(amount: int, currency: str) -> Decimal:
+    return Decimal(amount).scaleb(-stripe_digits(currency))
+
+
+def stripe_digits(currency: str) -> int:
+    """The currency's exponent, but for two that Stripe counts in hundredths (stripe.com/docs/currencies)."""
+    return 2 if currency in ("ISK", "UGX") else exponent(currency)
+
+
 def no_nul(value: str) -> str:
     if "\x00" in value:
         raise ValueError("must not contain the NUL character")

@@ -3,11 +3,12 @@
 The flow of a service order is `service_flow`; nothing else moves a status.
 """
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -17,10 +18,13 @@ from app.kit.flow import Flow, Move
 from app.kit.reading import embedded
 from app.kit.resource import Computed, Look, Resource
 from app.kit.schemas import Input, rows_of
-from app.kit.table import Currency, Day, Email, Line, Note, Phone, Price, Table, Title, foreign_key
-from app.resources.order_items import order_items
+from app.kit.table import Currency, Day, Email, Line, Note, Phone, Price, Table, Title, foreign_key, money
+from app.resources.emails import mail
+from app.resources.order_items import OrderItem, order_items
+from app.resources.payments import Payment, PaymentMethod, PaymentStatus
 from app.resources.status_changes import StatusChange
 from app.resources.users import User
+from app.settings import get_settings
 
 
 class OrderKind(Choice):
@@ -34,19 +38,6 @@ class OrderStatus(Choice):
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETED = "COMPLETED"
     CANCELLED = "CANCELLED"
-
-
-class PaymentMethod(Choice):
-    CARD = "CARD"
-    CASH_ON_DELIVERY = "CASH_ON_DELIVERY"
-
-
-class PaymentStatus(Choice):
-    PENDING = "PENDING"
-    PROCESSING = "PROCESSING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    REFUNDED = "REFUNDED"
 
 
 class CustomerInfo(Input):
@@ -90,6 +81,32 @@ class Order(Table, table=True):
     assigned_to: UUID | None = foreign_key("users.id", default=None)
 
 
+def order_letter(order: Mapping[str, Any], items: Iterable[tuple[str, int, Decimal]]) -> dict[str, Any]:
+    """What every mail about an order says of it; `items` are title, quantity and line total."""
+    currency = order["currency"]
+    return {
+        "name": order["customer_info"]["full_name"],
+        "email": order["customer_info"]["email"],
+        "order_number": order["order_number"],
+        "order_url": f"{get_settings().frontend_url.rstrip('/')}/dashboard/orders/{order['id']}",
+        "items": [
+            {"title": title, "quantity": quantity, "line_total": money(total, currency)}
+            for title, quantity, total in items
+        ],
+        "amount": money(order["total_amount"], currency),
+        "currency": currency,
+    }
+
+
+async def tell_customer(session: AsyncSession, order: Order, template: str, **more: Any) -> None:
+    """Put a mail about this order into the outbox."""
+    wanted = (OrderItem.c.title, OrderItem.c.quantity, OrderItem.c.line_total)
+    items = await session.execute(select(*wanted).where(OrderItem.c.order_id == order.id).order_by(OrderItem.c.id))
+    values = order.values()
+    context = order_letter(values, [tuple(item) for item in items])
+    session.add(mail(values["customer_info"]["email"], template, order.id, **context, **more))
+
+
 async def write_history(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
     change = StatusChange(
         order_id=order.id, from_status=move.source, to_status=move.target, actor_id=actor.id, reason=reason
@@ -104,20 +121,40 @@ async def mark_unpaid_confirmation(
         order.confirmed_without_payment = True
 
 
+async def mail_the_step(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+    """One mail for each step; that of a payment is written where its details are known (`settlement.py`)."""
+    if move.target is OrderStatus.CANCELLED:
+        await tell_customer(session, order, "order_cancelled", reason=reason, refund=await money_left(session, order))
+    elif move.target is not OrderStatus.CONFIRMED:
+        status = str(move.target)
+        await tell_customer(session, order, "order_status_changed", status=status, reason=reason, tracking_number=None)
+    elif order.confirmed_without_payment:
+        await tell_customer(session, order, "order_confirmed", reason=reason, payment=None)
+
+
+async def money_left(session: AsyncSession, order: Order) -> str | None:
+    """What was paid and not given back yet, as text; None when there is nothing."""
+    left = func.sum(Payment.c.captured_amount - Payment.c.refunded_amount)
+    amount = await session.scalar(select(left).where(Payment.c.order_id == order.id))
+    return money(amount, order.currency) if amount else None
+
+
 STAFF_ONLY, STAFF_OR_OWNER = frozenset({"staff"}), frozenset({"staff", "owner"})
 service_flow = Flow(
     "service",
     Order,
     moves=(
         Move(OrderStatus.PENDING, OrderStatus.CONFIRMED, STAFF_ONLY, "Confirm order", needs=("reason",)),
+        Move(OrderStatus.PENDING, OrderStatus.CONFIRMED, frozenset({"payment"}), "Confirm order"),
         Move(OrderStatus.CONFIRMED, OrderStatus.IN_PROGRESS, STAFF_ONLY, "Start work"),
         Move(OrderStatus.IN_PROGRESS, OrderStatus.COMPLETED, STAFF_ONLY, "Complete order"),
         Move(OrderStatus.PENDING, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel order", danger=True),
         Move(OrderStatus.CONFIRMED, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel order", danger=True),
     ),
-    after=(write_history, mark_unpaid_confirmation),
+    after=(write_history, mark_unpaid_confirmation, mail_the_step),
 )
 """Staff confirm by hand only what is not paid, and say why (bank transfer, cash at the desk)."""
+FLOWS = {OrderKind.SERVICE: service_flow}
 
 
 async def check_assignee(session: AsyncSession, actor: Actor, order: Order, values: dict[str, Any]) -> None:
@@ -191,7 +228,15 @@ desk_orders = Resource(
         group="Work",
         icon="shopping-cart",
         title="order_number",
-        columns=("order_number", "status", "customer_info.full_name", "total_amount", "created_at", "assigned_to"),
+        columns=(
+            "order_number",
+            "status",
+            "payment_status",
+            "customer_info.full_name",
+            "total_amount",
+            "created_at",
+            "assigned_to",
+        ),
         order=10,
     ),
     **LISTS,

@@ -27,6 +27,7 @@ from app.resources.status_changes import StatusChange
 from app.resources.users import User
 from app.seed.catalogue import DESTINATIONS, NOTES, PURPOSES, SERVICES, STEP_REASONS
 from app.seed.people import ADMIN, CONSULTANTS, CUSTOMERS
+from app.seed.till import Till
 from app.settings import Settings
 
 PASSWORD = "welcome-to-souk"  # noqa: S105
@@ -61,6 +62,7 @@ class Agency:
 
     def __init__(self, session: AsyncSession, chance: random.Random, now: datetime, hashed: str) -> None:
         self.session, self.chance, self.now, self.hashed = session, chance, now, hashed
+        self.till = Till()
 
     async def open(self) -> None:
         founded = self.now - timedelta(days=DAYS + 30)
@@ -104,25 +106,33 @@ class Agency:
             self.now - timedelta(days=DAYS * self.chance.random() ** 1.3, minutes=5) for _ in range(ORDERS)
         )
         counts: dict[int, int] = {}
-        lines: list[Table] = []
+        placed: list[list[Table]] = []
         for moment in moments:
             counts[moment.year] = counts.get(moment.year, 0) + 1
             number = f"HT-{moment.year}-{counts[moment.year]:06}"
-            order, *parts = self.place(
-                number, moment, self.chance.choice(customers), self.chance.choice(services), consultants
+            placed.append(
+                self.place(number, moment, self.chance.choice(customers), self.chance.choice(services), consultants)
             )
-            self.session.add(order)
-            lines += parts
-        await self.session.flush()  # the session does not know that orders come before what refers to them
-        self.session.add_all(lines)
-        self.session.add_all(NumberSeries(series="HT", year=year, value=value) for year, value in counts.items())
+        orders = [rows[0] for rows in placed if isinstance(rows[0], Order)]
+        self.till.close(orders, self.now)
+        series = [NumberSeries(series="HT", year=year, value=value) for year, value in counts.items()]
+        lines = [line for rows in placed for line in rows[1:]]
+        payments = [payment for _, payment in self.till.payments]
+        # the session does not know what comes before what refers to it
+        await self.save(*orders)
+        await self.save(*lines, *series, *payments, *self.till.mails(placed, self.now))
+        await self.save(*self.till.refunds.values(), *self.till.events(self.now))
+
+    async def save(self, *rows: Table) -> None:
+        self.session.add_all(rows)
+        await self.session.flush()
 
     def place(
         self, number: str, moment: datetime, customer: User, service: Service, consultants: list[User]
     ) -> list[Table]:
         """The order first, then its item and history."""
         consultant = self.chance.choice(consultants)
-        path = PATHS[self.status_after(self.now - moment)]
+        path, by_card = self.till.path(PATHS[self.status_after(self.now - moment)])
         order = Order(
             **self.stamps(moment),
             order_number=number,
@@ -132,7 +142,7 @@ class Agency:
             customer_info={name: getattr(customer, name) for name in ("full_name", "email", "phone", "country")},
             service_details=self.details(moment, customer, service),
             assigned_to=consultant.id if path and path[0] is not OrderStatus.CANCELLED else None,
-            confirmed_without_payment=OrderStatus.CONFIRMED in path,
+            confirmed_without_payment=OrderStatus.CONFIRMED in path and not by_card,
         )
         order.status = path[-1] if path else OrderStatus.PENDING
         snapshot = {
@@ -151,7 +161,10 @@ class Agency:
             currency=service.currency,
             snapshot=snapshot | {"region": service.region, "specs": service.specs, "features": service.features},
         )
-        return [order, item, *self.history(order, customer, consultant, path)]
+        history = self.history(order, customer, consultant, path)
+        if by_card:
+            self.till.take(order, history)
+        return [order, item, *history]
 
     def status_after(self, age: timedelta) -> OrderStatus:
         """What has become of an order of this age: fresh ones wait, old ones are done."""

@@ -1,0 +1,275 @@
+"""Stripe: the only place that knows its library. Amounts here are in minor units, as Stripe counts.
+
+Every POST carries a key made from the row that was written before it, so it may be sent again: the same key does the
+work once. What Stripe cannot do now is `Unavailable`; what it will not do is `StripeRefused`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import stripe
+
+from app.errors import AppError, BadRequest, Unavailable
+
+log = logging.getLogger("souk.stripe")
+DEADLINE, ATTEMPT = 10.0, 6.0
+"""Seconds for a call with its repeats, and for one try."""
+PAUSES = (0.2, 0.6, 1.5)
+TOLERANCE = 300
+CHARGE = ["latest_charge"]
+
+
+class StripeRefused(AppError):
+    """Stripe does not do this."""
+
+    status = 409
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.reason = code
+
+    @property
+    def missing(self) -> bool:
+        return self.reason == "resource_missing"
+
+
+class InvalidSignature(BadRequest):
+    """This was not signed by Stripe, or not lately."""
+
+
+class State(StrEnum):
+    """How a payment stands at Stripe."""
+
+    OPEN = "open"
+    PROCESSING = "processing"
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What Stripe says about one payment: told by its intent or by its charge. `refunded` is what went back so far."""
+
+    intent_id: str
+    state: State
+    amount: int
+    currency: str
+    captured: int = 0
+    refunded: int = 0
+    order_id: str = ""
+    payment_id: str = ""
+    charge_id: str | None = None
+    card_brand: str | None = None
+    card_last4: str | None = None
+    problem: str | None = None
+    client_secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class RefundAnswer:
+    """What became of a refund. `standing` is that of its payment afterwards, where Stripe says it."""
+
+    id: str
+    status: str
+    standing: Standing | None = None
+    problem: str | None = None
+
+
+class Stripe:
+    """Stripe's API with one key. Opens nothing before its first call."""
+
+    def __init__(self, key: str, api_base: str) -> None:
+        self.key, self.api_base = key, api_base.rstrip("/")
+
+    @cached_property
+    def client(self) -> stripe.StripeClient:
+        if not self.key:
+            raise Unavailable("Card payments are not set up here.")
+        return stripe.StripeClient(
+            self.key,
+            http_client=stripe.HTTPXClient(timeout=ATTEMPT),
+            base_addresses={"api": self.api_base},
+            max_network_retries=0,
+        )
+
+    async def close(self) -> None:
+        if "client" in self.__dict__:
+            await self.client._requestor._client.close_async()  # type: ignore[union-attr]
+
+    async def create_intent(
+        self, key: str, amount: int, currency: str, description: str, metadata: Mapping[str, str]
+    ) -> Standing:
+        """A new payment intent, or the one that the same key made before."""
+        params: Any = {
+            "amount": amount,
+            "currency": currency.lower(),
+            "description": description,
+            "metadata": dict(metadata),
+            "automatic_payment_methods": {"enabled": True},
+        }
+        made = await self.post(key, lambda options: self.client.v1.payment_intents.create_async(params, options))
+        return by_intent(made)
+
+    async def intent(self, intent_id: str) -> Standing:
+        params: Any = {"expand": CHARGE}
+        return by_intent(await self.call(lambda: self.client.v1.payment_intents.retrieve_async(intent_id, params)))
+
+    async def cancel_intent(self, intent_id: str) -> Standing:
+        """Raises StripeRefused when it is too late. Without a key: Stripe would repeat a refusal that is past."""
+        params: Any = {"expand": CHARGE}
+        return by_intent(await self.call(lambda: self.client.v1.payment_intents.cancel_async(intent_id, params)))
+
+    async def refund(self, key: str, intent_id: str, amount: int, metadata: Mapping[str, str]) -> RefundAnswer:
+        """Give back part or all of what an intent captured. Raises StripeRefused when that is too much."""
+        params: Any = {
+            "payment_intent": intent_id,
+            "amount": amount,
+            "metadata": dict(metadata),
+            "expand": ["charge"],
+        }
+        return by_refund(await self.post(key, lambda options: self.client.v1.refunds.create_async(params, options)))
+
+    async def find_refund(self, intent_id: str, metadata: Mapping[str, str]) -> RefundAnswer | None:
+        """The refund of this intent that carries this metadata."""
+        params: Any = {"payment_intent": intent_id, "limit": 100, "expand": ["data.charge"]}
+        found = await self.call(lambda: self.client.v1.refunds.list_async(params))
+        return next((by_refund(each) for each in found["data"] if each.get("metadata") == dict(metadata)), None)
+
+    async def events(self, types: Sequence[str], since: datetime) -> list[Mapping[str, Any]]:
+        """Events of these types since then, newest first; at most a thousand."""
+        params: Any = {"types": list(types), "created": {"gte": int(since.timestamp())}, "limit": 100}
+        found: list[Mapping[str, Any]] = []
+        for _ in range(10):
+            page = await self.call(lambda: self.client.v1.events.list_async(params))
+            found += page["data"]
+            if not page.get("has_more"):
+                break
+            params["starting_after"] = found[-1]["id"]
+        return found
+
+    async def post(self, key: str, request: Callable[[Any], Awaitable[Any]]) -> Mapping[str, Any]:
+        return await self.call(lambda: request({"idempotency_key": f"souk-{key}"}))
+
+    async def call(self, request: Callable[[], Awaitable[Any]]) -> Mapping[str, Any]:
+        """The answer as plain JSON. Tried again while Stripe stumbles, as long as there is time."""
+        self.client  # noqa: B018  (without a key this says so)
+        try:
+            async with asyncio.timeout(DEADLINE):
+                for pause in PAUSES:
+                    try:
+                        return plain(await request())
+                    except stripe.StripeError as error:
+                        if not is_passing(error):
+                            raise
+                    await asyncio.sleep(pause)
+                return plain(await request())
+        except TimeoutError:
+            log.warning("Stripe gave no answer in %s seconds", DEADLINE)
+            raise Unavailable("Payments cannot be reached right now; try again in a moment.") from None
+        except stripe.StripeError as error:
+            raise as_ours(error) from None
+
+
+def is_passing(error: stripe.StripeError) -> bool:
+    """Whether the same request may go well a moment later."""
+    status = error.http_status or 0
+    return isinstance(error, stripe.APIConnectionError) or status in (409, 429) or status >= 500
+
+
+def as_ours(error: stripe.StripeError) -> AppError:
+    if isinstance(error, stripe.InvalidRequestError | stripe.CardError) and not is_passing(error):
+        return StripeRefused(error.user_message or "Stripe refused this.", error.code or "")
+    log.error("Stripe cannot be used: %s %s", type(error).__name__, error.user_message)
+    return Unavailable("Payments cannot be reached right now; try again in a moment.")
+
+
+def plain(answer: Any) -> Mapping[str, Any]:
+    """Stripe's object as a dict. What is none is not Stripe's answer."""
+    found = answer.to_dict() if hasattr(answer, "to_dict") else answer
+    if not isinstance(found, Mapping):
+        raise stripe.APIError("not an object", http_status=502)
+    return found
+
+
+# -- reading what Stripe says
+
+
+def by_intent(intent: Mapping[str, Any]) -> Standing:
+    """The standing that a payment intent tells; its charge may be a bare id."""
+    charge = intent.get("latest_charge")
+    details = facts_of(charge) if isinstance(charge, Mapping) else {"charge_id": charge}
+    error, metadata = intent.get("last_payment_error") or {}, intent.get("metadata") or {}
+    states = {"succeeded": State.SUCCEEDED, "processing": State.PROCESSING, "canceled": State.CANCELED}
+    state = states.get(intent["status"], State.FAILED if error else State.OPEN)
+    return Standing(
+        intent_id=intent["id"],
+        state=state,
+        amount=intent["amount"],
+        currency=intent["currency"].upper(),
+        captured=intent.get("amount_received", intent["amount"]) if state is State.SUCCEEDED else 0,
+        order_id=metadata.get("order_id", ""),
+        payment_id=metadata.get("payment_id", ""),
+        problem=error.get("message"),
+        client_secret=intent.get("client_secret") or "",
+        **details,
+    )
+
+
+def by_charge(charge: Mapping[str, Any]) -> Standing:
+    """The standing that a charge tells; it carries its intent's metadata."""
+    metadata, succeeded = charge.get("metadata") or {}, charge["status"] == "succeeded" and charge.get("captured")
+    return Standing(
+        intent_id=charge.get("payment_intent") or "",
+        state=State.SUCCEEDED if succeeded else State.OPEN,
+        amount=charge["amount"],
+        currency=charge["currency"].upper(),
+        captured=charge.get("amount_captured", charge["amount"]) if succeeded else 0,
+        order_id=metadata.get("order_id", ""),
+        payment_id=metadata.get("payment_id", ""),
+        **facts_of(charge),
+    )
+
+
+def facts_of(charge: Mapping[str, Any]) -> dict[str, Any]:
+    card = (charge.get("payment_method_details") or {}).get("card") or {}
+    return {
+        "charge_id": charge["id"],
+        "card_brand": card.get("brand"),
+        "card_last4": card.get("last4"),
+        "refunded": charge.get("amount_refunded") or 0,
+    }
+
+
+def by_refund(refund: Mapping[str, Any]) -> RefundAnswer:
+    charge = refund.get("charge")
+    standing = by_charge(charge) if isinstance(charge, Mapping) else None
+    return RefundAnswer(refund["id"], refund.get("status") or "pending", standing, refund.get("failure_reason"))
+
+
+# -- webhooks
+
+
+def check_signature(body: bytes, header: str, secrets: list[str]) -> None:
+    """Raises InvalidSignature unless one of the secrets signed this body within five minutes of now."""
+    try:
+        moment = int(dict(part.split("=", 1) for part in header.split(",") if "=" in part)["t"])
+        text = body.decode()
+    except (KeyError, ValueError):
+        raise InvalidSignature() from None
+    if abs(time.time() - moment) > TOLERANCE or not any(signed_by(text, header, secret) for secret in secrets):
+        raise InvalidSignature()
+
+
+def signed_by(text: str, header: str, secret: str) -> bool:
+    try:
+        return bool(stripe.WebhookSignature.verify_header(text, header, secret))
+    except (stripe.SignatureVerificationError, ValueError):
+        return False

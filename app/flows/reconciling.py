@@ -1,0 +1,149 @@
+"""The reconciler: whatever got lost is found again. Every in-between state of money and mail has its sweep here.
+
+It runs every `RECONCILE_SECONDS`. A shop whose every webhook was lost is right again after one round.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Text, and_, cast, column, delete, exists, func, or_, select, table, update
+
+from app import jobs
+from app.errors import AppError, Unavailable
+from app.jobs import Tools
+from app.kit.once import KEPT, KeptAnswer
+from app.kit.table import Table, now
+from app.resources.emails import Email, EmailStatus
+from app.resources.orders import Order, OrderStatus
+from app.resources.payments import OPEN, Payment
+from app.resources.refunds import Refund, RefundStatus
+from app.resources.stripe_events import EventStatus, StripeEvent, remember
+from app.settlement import settle
+
+log = logging.getLogger("souk.reconciling")
+AT_ONCE, MOST = 8, 2000
+YOUNG, OLD_EVERY = timedelta(days=1), timedelta(hours=1)
+"""Young payments are looked at in every round, older ones once an hour."""
+AFTERWARDS = ("charge.refunded", "refund.failed", "refund.updated", "charge.dispute.created")
+LOOK_BACK = timedelta(days=1)
+JOBS = table("procrastinate_jobs", column("task_name"), column("args"), column("status"))
+
+
+@jobs.every(lambda settings: settings.reconcile_seconds)
+async def reconcile(tools: Tools) -> None:
+    """One round. Parts do not wait for each other's luck: one that fails is logged, and tried again next time."""
+    for part in (sweep_jobs, sweep_answers, look_at_open_payments, look_for_lost_events):
+        try:
+            await part(tools)
+        except Exception as error:
+            log.warning("%s: %r", part.__name__, error)
+
+
+# -- rows that wait for a job which is no more
+
+
+async def sweep_jobs(tools: Tools) -> None:
+    """Touch rows that should have a job and have none: the triggers enqueue it again."""
+    await touch(tools, StripeEvent, "work_stripe_event", StripeEvent.c.status == EventStatus.RECEIVED)
+    await touch(tools, Email, "send_email", Email.c.status == EmailStatus.QUEUED)
+    await touch(tools, Refund, "carry_out_refund", Refund.c.status == RefundStatus.PENDING)
+    await touch(tools, Order, "release_payments", unreleased())
+
+
+def unreleased() -> ColumnElement[bool]:
+    """Orders that are over, and whose payments are not."""
+    open_intent = and_(
+        Payment.c.status.in_(OPEN), Payment.c.stripe_payment_intent_id.is_not(None), Payment.c.captured_amount == 0
+    )
+    money_left = and_(
+        Payment.c.captured_amount > Payment.c.refunded_amount, ~Payment.c.needs_review, Order.c.status == "CANCELLED"
+    )
+    over = or_(Order.c.status == OrderStatus.CANCELLED, Order.c.confirmed_without_payment)
+    return and_(
+        over, exists().where(Payment.c.order_id == Order.c.id, Payment.c.is_current, or_(open_intent, money_left))
+    )
+
+
+async def touch(tools: Tools, of: type[Table], task: str, waiting: ColumnElement[bool]) -> None:
+    """Set the status to what it is, for rows that wait without a job."""
+    has_job = exists().where(
+        JOBS.c.task_name == task,
+        cast(JOBS.c.status, Text).in_(("todo", "doing")),
+        func.jsonb_extract_path_text(JOBS.c.args, "id") == cast(of.c.id, Text),
+    )
+    orphans = select(of.c.id).where(waiting, ~has_job).limit(MOST).with_for_update(skip_locked=True)
+    async with tools.database.transaction() as session:
+        touched = await session.execute(
+            update(of).where(of.c.id.in_(orphans)).values({"status": of.c.status, "updated_at": of.c.updated_at}),
+            execution_options={"synchronize_session": False},
+        )
+    if touched.rowcount:  # type: ignore[attr-defined]
+        log.warning("%s waited without a job: %s", of.__tablename__, touched.rowcount)  # type: ignore[attr-defined]
+
+
+async def sweep_answers(tools: Tools) -> None:
+    """Answers kept for an Idempotency-Key live a day."""
+    async with tools.database.transaction() as session:
+        await session.execute(delete(KeptAnswer).where(KeptAnswer.c.created_at < now() - KEPT))
+
+
+# -- payments that may have gone on without us
+
+
+async def look_at_open_payments(tools: Tools) -> None:
+    """Ask Stripe about each, a few at a time; if it is away, that is all for this round."""
+    if not tools.stripe.key:
+        return
+    gate, away = asyncio.Semaphore(AT_ONCE), asyncio.Event()
+
+    async def look(payment: Payment) -> None:
+        async with gate:
+            if away.is_set():
+                return
+            try:
+                await look_at(tools, payment)
+            except AppError as error:
+                log.warning("payment %s: %s", payment.id, error)
+                if isinstance(error, Unavailable):
+                    away.set()
+
+    await asyncio.gather(*map(look, await open_payments(tools)))
+
+
+async def look_for_lost_events(tools: Tools) -> None:
+    """What happens to settled payments is told by events alone: those that Stripe could not deliver are fetched."""
+    if tools.stripe.key:
+        for event in await tools.stripe.events(AFTERWARDS, now() - LOOK_BACK):
+            await remember(tools.database, event)
+
+
+async def open_payments(tools: Tools) -> Sequence[Payment]:
+    due = or_(
+        Payment.c.created_at > now() - YOUNG,
+        Payment.c.checked_at.is_(None),
+        Payment.c.checked_at < now() - OLD_EVERY,
+    )
+    wanted = (
+        select(Payment)
+        .where(Payment.c.status.in_(OPEN), Payment.c.is_current, ~Payment.c.needs_review, due)
+        .where(Payment.c.stripe_payment_intent_id.is_not(None))
+        .order_by(Payment.c.checked_at.asc().nulls_first())
+        .limit(MOST)
+    )
+    async with tools.database.transaction() as session:
+        return list(await session.scalars(wanted))
+
+
+async def look_at(tools: Tools, payment: Payment) -> None:
+    """Settle one with what Stripe says."""
+    assert payment.stripe_payment_intent_id
+    looked = update(Payment).where(Payment.c.id == payment.id).values(checked_at=now())
+    try:
+        standing = await tools.stripe.intent(payment.stripe_payment_intent_id)
+    finally:
+        async with tools.database.transaction() as session:
+            await session.execute(looked, execution_options={"synchronize_session": False})
+    async with tools.database.transaction() as session:
+        await settle(session, standing)

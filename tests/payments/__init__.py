@@ -1,0 +1,1 @@
+"""Money: intents, settling, webhooks, refunds, reconciling."""
