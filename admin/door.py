@@ -116,9 +116,13 @@ def to_login(scope: Scope) -> RedirectResponse:
 
 
 def with_headers(send: Send, changed: dict[str, str] | None = None) -> Callable[[Message], Any]:
+    """Adds the headers of all pages; those a page has itself stay."""
+
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(HEADERS | (changed or {}))
+            headers = MutableHeaders(scope=message)
+            for name, value in (HEADERS | (changed or {})).items():
+                headers.setdefault(name, value)
         await send(message)
 
     return wrapped

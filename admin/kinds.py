@@ -82,7 +82,10 @@ def words(text: str) -> str:
     return plain[:1].upper() + plain[1:].lower()
 
 
+LABELS = {"at": "When", "card_brand": "Card", "captured_amount": "Captured", "refunded_amount": "Refunded"}
+
+
 def label(path: str) -> str:
     """A column's heading: `customer_info.full_name` is "Full name", `created_at` "Created", `user_id` "User"."""
     name = path.rpartition(".")[2]
-    return "When" if name == "at" else words(name.removesuffix("_at").removesuffix("_id").removeprefix("is_"))
+    return LABELS.get(name) or words(name.removesuffix("_at").removesuffix("_id").removeprefix("is_"))

@@ -24,7 +24,12 @@ NOTICES = {
     "created": "Created.",
     "deleted": "Deleted.",
     "moved": "Done.",
+    "reviewed": "Reviewed. Your note is kept with the payment.",
+    "refunded": "Refunded. The customer is told by e-mail.",
+    "refund_waits": "Stripe cannot be reached right now. The refund is written down and will be done.",
 }
+CALM = {"unchanged", "refund_waits"}
+"""Notices that are no success yet."""
 NOTICE = "souk_notice"
 SENT_WITH_ERRORS = ("Retry-After", "Allow", "Connection")
 FAILED = (AppError, DBAPIError)
@@ -45,8 +50,9 @@ async def render(
     request: Request, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
 ) -> Response:
     """A page. A notice from the step before is shown once."""
-    notice = NOTICES.get(request.cookies.get(NOTICE, ""))
-    shown = {"notice": _(notice) if notice else None, **context}
+    name = request.cookies.get(NOTICE, "")
+    notice = _(NOTICES[name]) if name in NOTICES else None
+    shown = {"notice": notice, "notice_tone": "info" if name in CALM else "success", **context}
     answer = await office_of(request).templates.TemplateResponse(request, f"sqladmin/{template}", shown, status)
     answer.headers.update({name: value for name, value in (headers or {}).items() if name == "Retry-After"})
     if NOTICE in request.cookies:

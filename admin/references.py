@@ -52,7 +52,7 @@ def referred(resource: Resource, row: Mapping[str, Any]) -> Iterator[tuple[type[
         if row.get(name) and (target := target_of(resource, name)):
             yield target, row[name]
     if resource is audit:
-        about = next((place for place in looks() if place.table.sql_table.name == row["resource"]), None)
+        about = next((place for place in looks() if place.table.sql_table.name == row.get("resource")), None)
         for name, pair in row["changes"].items() if about else ():
             if about and name in about.table.c and (target := target_of(about, name)):
                 yield from ((target, value) for value in pair if value)
@@ -73,9 +73,11 @@ def readable(actor: Actor, table: type[Table]) -> list[tuple[Resource, ColumnEle
 
 
 def title_of(table: type[Table]) -> ColumnElement[Any]:
-    look = next(place.admin for place in looks() if place.table is table)
-    assert look
-    return table.c[look.title]
+    """Its title column; where that is a reference, the title of what it refers to: a payment is called by its order."""
+    place = next(place for place in looks() if place.table is table)
+    assert place.admin
+    column, target = table.c[place.admin.title], target_of(place, place.admin.title)
+    return select(title_of(target)).where(target.c.id == column).scalar_subquery() if target else column
 
 
 async def choices_of(session: AsyncSession, actor: Actor, table: type[Table]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Values as people read them: words for enumerations, money with its digits, names for ids, never a Python repr."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,15 +15,16 @@ from admin.page import address
 from admin.references import Names
 from app.kit.resource import Resource
 from app.kit.table import bare
+from app.receipt import card
 
 NOTHING = Markup('<span class="text-secondary">—</span>')
 LEFT_TO_RIGHT = re.compile(r"[\x21-\x7e]+|\+?[\d ()./-]+")
 MOST_ENTRIES = 3
 TONES = {
-    **dict.fromkeys(("PENDING", "QUEUED", "PROCESSING"), "waiting"),
+    **dict.fromkeys(("PENDING", "QUEUED", "PROCESSING", "RECEIVED", "UNMATCHED"), "waiting"),
     **dict.fromkeys(("CONFIRMED", "SHIPPED"), "ready"),
-    **dict.fromkeys(("IN_PROGRESS",), "busy"),
-    **dict.fromkeys(("COMPLETED", "DELIVERED", "SUCCEEDED", "VERIFIED", "SENT", "ADMIN"), "good"),
+    **dict.fromkeys(("IN_PROGRESS", "REFUNDED"), "busy"),
+    **dict.fromkeys(("COMPLETED", "DELIVERED", "SUCCEEDED", "VERIFIED", "SENT", "PROCESSED", "ADMIN"), "good"),
     **dict.fromkeys(("CANCELLED", "FAILED", "REJECTED"), "bad"),
 }
 
@@ -45,8 +47,17 @@ class Row:
             return any_value(value.get(key) if isinstance(value, Mapping) else None)
         if value is None or value == "":
             return NOTHING
-        special = SPECIAL.get((self.resource.path, name)) or SHOW.get(kind_of(self.resource, name))
-        return special(self, value) if special else any_value(value)
+        shown = SPECIAL.get((self.resource.path, name)) or SHOW.get(kind_of(self.resource, name))
+        return shown(self, value) if shown else any_value(value)
+
+    def is_special(self, name: str) -> bool:
+        """Whether the column is shown in a way of its own."""
+        return (self.resource.path, name) in SPECIAL
+
+    def plain(self, path: str) -> Markup:
+        """The value where it is part of a link itself: a name without its own link."""
+        name = self.names.get(self.values.get(path) or "") if kind_of(self.resource, path) == "reference" else None
+        return any_value(name.title) if name else self.show(path)
 
     def text(self, path: str) -> str:
         """The same without markup, for titles and files."""
@@ -67,7 +78,7 @@ class Row:
     def heading(self) -> Markup:
         """The title as it is shown."""
         look = self.resource.admin
-        return self.show(look.title) if look else Markup.escape(self.title)
+        return self.plain(look.title) if look else Markup.escape(self.title)
 
     @property
     def link(self) -> str:
@@ -124,8 +135,8 @@ def reference(row: Row, value: str) -> Markup:
     if name is None:
         return Markup('<span class="text-secondary">{}</span>').format(_("(hidden)"))
     if name.page is None:
-        return Markup("<bdi>{}</bdi>").format(name.title)
-    return Markup('<a href="{}"><bdi>{}</bdi></a>').format(address(name.page, value), name.title)
+        return any_value(name.title)
+    return Markup('<a href="{}">{}</a>').format(address(name.page, value), any_value(name.title))
 
 
 def note(row: Row, value: str) -> Markup:
@@ -158,6 +169,32 @@ def changed_value(row: Row, value: Any) -> Markup:
     return reference(row, value) if isinstance(value, str) and value in row.names else any_value(value)
 
 
+def payment_card(row: Row, value: str) -> Markup:
+    """`Visa ending in 4242`"""
+    return ltr(card(row.values))
+
+
+def refunded(row: Row, value: str) -> Markup:
+    return money(row, value) if Decimal(value) else NOTHING
+
+
+def payment_status(row: Row, value: str) -> Markup:
+    """An order that staff confirmed waits for no payment."""
+    by_hand = row.values.get("confirmed_without_payment") and value == "PENDING"
+    return badge(_("Not by card"), "plain") if by_hand else status(value)
+
+
+def review(row: Row, value: bool) -> Markup:
+    return badge(_("Needs review"), "bad") if value else NOTHING
+
+
+def formatted(row: Row, value: Any) -> Markup:
+    """JSON as it came, on many lines."""
+    return Markup('<pre class="json" dir="ltr" tabindex="0">{}</pre>').format(
+        json.dumps(value, indent=2, ensure_ascii=False)
+    )
+
+
 def changed_row(row: Row, value: str) -> Markup:
     """The row that an audit entry is about, as a link to its page."""
     table = row.values.get("resource")
@@ -176,5 +213,14 @@ SHOW: Mapping[Kind, Shown] = {
     "note": note,
     "lines": lambda row, value: lines(value),
 }
-SPECIAL: Mapping[tuple[str, str], Shown] = {("admin/audit", "changes"): changed, ("admin/audit", "row_id"): changed_row}
+SPECIAL: Mapping[tuple[str, str], Shown] = {
+    ("admin/audit", "changes"): changed,
+    ("admin/audit", "row_id"): changed_row,
+    ("admin/orders", "payment_status"): payment_status,
+    ("admin/payments", "card_brand"): payment_card,
+    ("admin/payments", "refunded_amount"): refunded,
+    ("admin/payments", "needs_review"): review,
+    ("admin/emails", "template"): lambda row, value: Markup.escape(_(words(value))),
+    ("admin/stripe-events", "payload"): formatted,
+}
 """Columns that need words of their own, by the path of their resource."""

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from admin import page, show
 from admin.door import BASE, BehindTheDoor, Door, person_or_nobody
 from admin.kinds import label, looks, words
-from admin.pages import deletion, details, export, forms, home, lists, login, steps
+from admin.pages import deletion, details, export, forms, home, letters, lists, login, refunds, reviews, steps
 from admin.views import ResourceView, view_for
 from app.db import Database
 from app.errors import AppError, NotFound
@@ -37,6 +37,10 @@ ROUTES = (
     Route("/{identity}/edit/{pk}", forms.edit_page, name="edit"),
     Route("/{identity}/edit/{pk}", forms.edit, methods=["POST"]),
     Route("/{identity}/step/{pk}", steps.step, methods=["POST"], name="step"),
+    Route("/{identity}/review/{pk}", reviews.review, methods=["POST"], name="review"),
+    Route("/{identity}/refund/{pk}", refunds.refund, methods=["POST"], name="refund"),
+    Route("/{identity}/letter/{pk}", letters.letter_page, name="letter"),
+    Route("/{identity}/attachment/{pk}/{place:int}", letters.attachment, name="attachment"),
     Route("/{identity}/delete", deletion.delete_page, name="delete"),
     Route("/{identity}/delete", deletion.delete, methods=["POST", "DELETE"]),
     Route("/{identity}/export/{export_type}", export.export, name="export"),
@@ -57,6 +61,8 @@ HELPERS: dict[str, Any] = {
     "moment": show.moment,
     "address": page.address,
     "with_query": page.with_query,
+    "messages": page.messages,
+    "in_words": page.in_words,
     "person": person_or_nobody,
 }
 """What templates may call."""

@@ -2,40 +2,46 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 from uuid import UUID
 
+from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.door import actor
-from admin.extras import extra_of
+from admin.extras import Extra, Related, extra_of
 from admin.kinds import kind_of
 from admin.page import address, database_of, office_of, render
 from admin.pages.lists import shown_columns
-from admin.references import names_in
+from admin.references import Names, names_in
 from admin.show import Row
 from app.errors import AppError
 from app.kit.access import Actor, Rule, answer
-from app.kit.reading import one, visible
+from app.kit.query import parse
+from app.kit.reading import one, page, visible
 from app.kit.resource import RESOURCES, Resource
 from app.kit.schemas import read_schema
 from app.resources.audit import audit
 
-LAST_ENTRIES = 20
+LAST_ENTRIES, MOST_RELATED = 20, 10
+Found = list[tuple[Resource, dict[str, Any]]]
+"""Rows with the resource each is of."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that belong to the row of the page, such as the items of an order."""
+    """Rows that belong to the row of the page, such as the items of an order. `more` leads to all of them."""
 
     title: str
     columns: list[str]
     rows: list[Row]
     linked: bool
+    more: str | None = None
+    total: Markup | None = None
 
 
 async def details_page(request: Request) -> Response:
@@ -48,43 +54,66 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
     resource, reader, database = view.resource, actor(request), database_of(request)
     values = json.loads(await one(database, resource, reader, request.path_params["pk"]))["data"]
     key, extra = UUID(values["id"]), extra_of(resource)
+    found = [(each, *await related(request, each, key)) for each in extra.related]
+    panels = [panel for make in extra.panels if (panel := await make(request, values))]
     async with database.transaction() as session:
         can_update = await applies(session, resource, reader, resource.update, key)
+        can_step = await applies(session, resource, reader, extra.may_step(resource), key)
         can_delete = await applies(session, resource, reader, resource.delete, key)
         entries = await trail(session, resource, reader, key)
-        names = await names_in(session, reader, [(resource, values), *belonging(resource, values), *entries])
+        belong = [*belonging(resource, values), *(row for _, rows, _ in found for row in rows)]
+        names = await names_in(session, reader, [(resource, values), *belong, *entries])
     row, typed = Row(resource, values, names), typed or {}
-    moves = extra.moves(values) if extra and can_update else []
-    has_form = typed.get("status") in {str(move.target) for move in moves}
+    moves = extra.moves(values) if can_step else []
+    in_panel = any(name in typed for panel in panels for name in panel.fields)
+    has_form = in_panel or typed.get("status") in {str(move.target) for move in moves}
+    alarm = extra.alarm(values)
+    tables = [table for name in resource.computed if (table := table_of(row, name))]
     return await render(
         request,
         "details.html",
         error.status if error else 200,
         view=view,
         row=row,
+        alarm=alarm,
         facts=[name for name in resource.columns if name not in above(resource) and not is_aside(resource, name)],
-        cards=[name for name in resource.columns if is_aside(resource, name) and values[name]],
-        tables=[table for name in resource.computed if (table := table_of(row, name))],
+        cards=cards(resource, extra, values, alarm[1] if alarm else ""),
+        wide=extra.wide,
+        tables=tables + [related_table(names, key, *each) for each in found if each[1]],
+        panels=panels,
         moves=moves,
-        history=await extra.history(database, key) if extra else [],
+        reason=extra.reason,
+        history=await extra.history(database, key) if extra.history else [],
         trail=[Row(audit, entry, names) for _, entry in entries],
         edit=address(resource.name, key, "edit") if can_update and resource.writable else None,
         can_delete=can_delete,
         error=error,
+        at_field=in_panel and error is not None and "errors" in error.extra,
         typed=typed,
         unplaced="" if has_form else typed.get("reason"),
     )
 
 
 def above(resource: Resource) -> set[str]:
-    """Columns that are no line of their own: what the heading says already, and the currency, which amounts carry."""
-    title = resource.admin.title if resource.admin else ""
-    return {"id", "status", title, *(["currency"] if resource.money else [])}
+    """Columns that are no line of their own: what the heading or another line says already. A title that is a reference
+    is a line too, as its link."""
+    title = resource.admin.title if resource.admin else "id"
+    said = {"id", "status", "card_last4", *([] if kind_of(resource, title) == "reference" else [title])}
+    return said | ({"currency"} if resource.money else set())
 
 
 def is_aside(resource: Resource, name: str) -> bool:
     """Whether a column gets a card of its own instead of a line among the facts."""
     return kind_of(resource, name) in ("json", "note")
+
+
+def cards(resource: Resource, extra: Extra, values: Mapping[str, Any], said: str) -> list[str]:
+    """The columns with a card at the side; not the one that the alarm has said."""
+    return [
+        name
+        for name in resource.columns
+        if is_aside(resource, name) and values[name] and name not in (said, *extra.wide)
+    ]
 
 
 async def applies(session: AsyncSession, resource: Resource, reader: Actor, rule: Rule, key: UUID) -> bool:
@@ -96,9 +125,7 @@ async def applies(session: AsyncSession, resource: Resource, reader: Actor, rule
     return await session.scalar(row) is not None
 
 
-async def trail(
-    session: AsyncSession, resource: Resource, reader: Actor, key: UUID
-) -> list[tuple[Resource, dict[str, Any]]]:
+async def trail(session: AsyncSession, resource: Resource, reader: Actor, key: UUID) -> Found:
     """The latest audit entries of the row, for those who may read the audit."""
     if not answer(audit.read, reader) or resource is audit:
         return []
@@ -121,7 +148,24 @@ def child_of(resource: Resource, name: str) -> Resource | None:
     return shapes.get(get_args(kind)[0])
 
 
-def belonging(resource: Resource, values: Mapping[str, Any]) -> list[tuple[Resource, dict[str, Any]]]:
+async def related(request: Request, each: Related, key: UUID) -> tuple[Found, int]:
+    """The latest rows that point here, by the statement of their own list, and how many there are."""
+    resource = each.resource
+    if not answer(resource.read, actor(request)):
+        return [], 0
+    query = replace(parse(resource, f"{each.by}={key}".encode()), limit=MOST_RELATED)
+    found = json.loads(await page(database_of(request), resource, actor(request), query))
+    return [(resource, row) for row in found["data"]], found["meta"]["total"]
+
+
+def related_table(names: Names, key: UUID, each: Related, found: Found, total: int) -> Table:
+    resource = each.resource
+    more = f"{address(resource.name)}?{each.by}={key}" if resource.admin and total > len(found) else None
+    rows = [Row(resource, values, names, brief=True) for _, values in found]
+    return Table(each.title or resource.name, list(each.columns), rows, resource.admin is not None, more)
+
+
+def belonging(resource: Resource, values: Mapping[str, Any]) -> Found:
     found = [(child, row) for name in resource.computed if (child := child_of(resource, name)) for row in values[name]]
     return [(child, row) for child, row in found if child.admin]
 
@@ -133,7 +177,8 @@ def table_of(row: Row, name: str) -> Table | None:
     columns = [*shown_columns(child)] if child.admin else plain_columns(child)
     currency = str(row.values.get("currency") or "")
     rows = [Row(child, values, row.names, brief=True, currency=currency) for values in row.values[name]]
-    return Table(name, columns, rows, linked=child.admin is not None)
+    total = row.show("total_amount") if "total_amount" in row.values else None
+    return Table(name, columns, rows, linked=child.admin is not None, total=total)
 
 
 def plain_columns(child: Resource) -> list[str]:

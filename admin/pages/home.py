@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.door import actor
-from admin.extras import extra_of
+from admin.extras import Worry, extra_of
 from admin.kinds import looks, members, words
 from admin.page import address, database_of, render
 from admin.pages.lists import counts_by, newest, shown_columns
@@ -30,13 +30,21 @@ class Queue:
 
 async def home(request: Request) -> Response:
     open_to_me = [resource for resource in looks() if answer(resource.read, actor(request))]
-    queues = [await queue(request, resource) for resource in open_to_me if extra_of(resource)]
-    return await render(request, "index.html", queues=queues)
+    queues = [await queue(request, resource) for resource in open_to_me if extra_of(resource).on_home]
+    worries = [(resource, worry) for resource in open_to_me for worry in extra_of(resource).worries]
+    counted = [await count(request, resource, worry) for resource, worry in worries]
+    return await render(request, "index.html", queues=queues, worries=[each for each in counted if each[1]])
+
+
+async def count(request: Request, resource: Resource, worry: Worry) -> tuple[str, int, str]:
+    """What a worry is called, how many rows it is about, and where they are."""
+    async with database_of(request).transaction() as session:
+        counts = await counts_by(session, resource, actor(request), worry.name)
+    return worry.text, counts.get(worry.value, 0), f"{address(resource.name)}?{worry.name}={worry.value}"
 
 
 async def queue(request: Request, resource: Resource) -> Queue:
     extra, link = extra_of(resource), address(resource.name)
-    assert extra
     async with database_of(request).transaction() as session:
         counts = await counts_by(session, resource, actor(request), "status")
         wanted = f"status__in={','.join(extra.waiting())}&sort=created_at"

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.door import actor
-from admin.kinds import kind_of, label, members
+from admin.extras import extra_of
+from admin.kinds import kind_of, label, members, target_of, words
 from admin.page import database_of, in_words, office_of, render, with_query
 from admin.references import names_in
 from admin.show import Row
@@ -20,10 +22,13 @@ from app.kit.access import Actor, answer
 from app.kit.query import Query, parse
 from app.kit.reading import page, visible
 from app.kit.resource import Resource
+from app.letters import templates
 
 SIZES = (25, 50)
-WIDGETS = {"choice": "select", "bool": "select", "moment": "date", "date": "date", "money": "number", "text": "text"}
+WIDGETS = {"moment": "date", "date": "date", "money": "number", "text": "text"}
 WORDS = {"gte": "from", "lte": "up to"}
+KNOWN = {("admin/emails", "template"): templates}
+"""Columns of text that has only so many values."""
 
 
 def asked(request: Request, resource: Resource) -> Query:
@@ -49,7 +54,8 @@ async def list_page(request: Request) -> Response:
     query = asked(request, resource)
     found = json.loads(await page(database_of(request), resource, reader, query))
     async with database_of(request).transaction() as session:
-        names = await names_in(session, reader, [(resource, row) for row in found["data"]])
+        narrowing = narrowed_by(request, resource)
+        names = await names_in(session, reader, [(resource, row) for row in [*found["data"], narrowing]])
         tabs = await tabs_of(session, request, resource)
     return await render(
         request,
@@ -59,8 +65,8 @@ async def list_page(request: Request) -> Response:
         columns=[heading(request, resource, name) for name in shown_columns(resource)],
         meta=found["meta"],
         tabs=tabs,
-        tabs_name=tabs_column(resource),
         filters=filters_of(request, resource),
+        narrowed=[narrowed(request, Row(resource, narrowing, names), name) for name in narrowing],
         sizes=SIZES,
         can_create=await view.check_can_create(request),
         can_delete=await view.check_can_delete(request, None),
@@ -96,10 +102,15 @@ def heading(request: Request, resource: Resource, path: str) -> Heading:
 
 @dataclass(frozen=True)
 class Tab:
+    """Rows whose column `name` has this value; `warns` when there are some and there should be none."""
+
+    name: str
     value: str
+    text: str
     count: int
     link: str
     is_open: bool
+    warns: bool = False
 
 
 def tabs_column(resource: Resource) -> str | None:
@@ -108,23 +119,32 @@ def tabs_column(resource: Resource) -> str | None:
 
 
 async def counts_by(session: AsyncSession, resource: Resource, reader: Actor, name: str) -> Mapping[str, int]:
-    """How many of the rows the reader may see have each value."""
+    """How many of the rows the reader may see have each value, as filters spell it."""
     value = type_coerce(resource.column(name), String)
     rows = select(value, func.count()).where(visible(resource, reader, resource.read)).group_by(value)
-    return {str(key): count for key, count in await session.execute(rows)}
+    return {
+        str(key).lower() if isinstance(key, bool) else str(key): count for key, count in await session.execute(rows)
+    }
 
 
 async def tabs_of(session: AsyncSession, request: Request, resource: Resource) -> list[Tab]:
-    name = tabs_column(resource)
+    """One for each value of the tabs' column, and one for each worry about another column."""
+    name, worries = tabs_column(resource), extra_of(resource).worries
     if name is None:
         return []
-    counts = await counts_by(session, resource, actor(request), name)
-    chosen = request.query_params.get(name, "")
-    every = Tab("", sum(counts.values()), with_query(request, **{name: None, "page": None}), not chosen)
-    return [every] + [
-        Tab(value, counts.get(value, 0), with_query(request, **{name: value, "page": None}), chosen.upper() == value)
-        for value in members(resource, name)
-    ]
+    wanted = [(name, value, words(value)) for value in members(resource, name)]
+    wanted += [(worry.name, worry.value, label(worry.name)) for worry in worries if worry.name != name]
+    names = dict.fromkeys(each for each, _, _ in wanted)
+    counts = {each: await counts_by(session, resource, actor(request), each) for each in names}
+    apart: dict[str, None] = {**dict.fromkeys(names), "page": None}
+    found = []
+    for each, value, text in wanted:
+        count, is_worry = counts[each].get(value, 0), any((w.name, w.value) == (each, value) for w in worries)
+        link = with_query(request, **{**apart, each: value})
+        is_open = request.query_params.get(each, "").lower() == value.lower()
+        found.append(Tab(each, value, text, count, link, is_open, is_worry and count > 0))
+    is_open = not any(request.query_params.get(each) for each in names)
+    return [Tab("", "", "All", sum(counts[name].values()), with_query(request, **apart), is_open), *found]
 
 
 @dataclass(frozen=True)
@@ -139,23 +159,46 @@ class Filter:
 
 
 def filters_of(request: Request, resource: Resource) -> list[Filter]:
-    found = []
+    found, in_tabs = [], {tabs_column(resource), *(worry.name for worry in extra_of(resource).worries)}
     for name in resource.filters:
         column, _mark, operator = name.partition("__")
-        widget = WIDGETS.get(kind_of(resource, column))
-        if widget is None or operator == "in" or name == tabs_column(resource):
+        choices = choices_of(resource, column)
+        widget = "select" if choices else WIDGETS.get(kind_of(resource, column))
+        if widget is None or operator == "in" or name in in_tabs:
             continue
-        choices = {"choice": lambda c=column: [(v, v) for v in members(resource, c)]}.get(kind_of(resource, column))
-        found.append(
-            Filter(
-                name,
-                " ".join(filter(None, (label(column), WORDS.get(operator)))),
-                widget,
-                choices() if choices else [("true", "YES"), ("false", "NO")],
-                request.query_params.get(name, ""),
-            )
-        )
+        text = " ".join(filter(None, (label(column), WORDS.get(operator))))
+        found.append(Filter(name, text, widget, choices, request.query_params.get(name, "")))
     return found
+
+
+def choices_of(resource: Resource, column: str) -> list[tuple[str, str]]:
+    """The values to choose from, where they are known, and their words."""
+    if known := KNOWN.get((resource.path, column)):
+        return [(value, value) for value in known()]
+    kind = kind_of(resource, column)
+    if kind == "bool":
+        return [("true", "YES"), ("false", "NO")]
+    return [(value, value) for value in members(resource, column)] if kind == "choice" else []
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """The list shows only what belongs to one row; `link` takes that away."""
+
+    name: str
+    text: str
+    title: Markup
+    link: str
+
+
+def narrowed_by(request: Request, resource: Resource) -> dict[str, str]:
+    """The references by which the address filters; links of other pages lead here so."""
+    given = {name: request.query_params.get(name, "").lower() for name in resource.filters if "__" not in name}
+    return {name: value for name, value in given.items() if value and target_of(resource, name)}
+
+
+def narrowed(request: Request, row: Row, name: str) -> Narrowed:
+    return Narrowed(name, label(name), row.show(name), with_query(request, **{name: None, "page": None}))
 
 
 async def newest(

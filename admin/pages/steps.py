@@ -24,12 +24,12 @@ async def step(request: Request) -> Response:
     """Move a row on. What cannot be done is said on its page, with the reason still there."""
     resource, key = office_of(request).view_of(request).resource, request.path_params["pk"]
     extra, typed = extra_of(resource), await posted(request)
-    if extra is None:
+    if not extra.flows:
         raise NotFound()
     try:
         given = checked(typed, extra.fields())
         async with database_of(request).transaction() as session:
-            row = await changes.locked(session, resource, actor(request), key, resource.update)
+            row = await changes.locked(session, resource, actor(request), key, extra.may_step(resource))
             steps = extra.flow(row)
             if steps is None:
                 raise flow.IllegalTransition(allowed=[])
