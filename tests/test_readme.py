@@ -36,7 +36,7 @@ def running(tmp_path: Path, services: local.Services) -> Iterator[tuple[Path, st
     """A copy of the project with the tutorial's table in it, migrated by `souk migration` and served by `souk up`."""
     copy = tmp_path / "souk"
     copy.mkdir()
-    for name in ("app", "admin", "migrations"):
+    for name in ("app", "admin", "migrations", "email_templates"):
         subprocess.run(["cp", "-r", ROOT / name, copy / name], check=True)
     (copy / "app/resources/offices.py").write_text(block("tutorial"))
     port = free_port()
@@ -71,10 +71,13 @@ def signed_in(base: str, email: str) -> dict[str, str]:
 
 def test_the_story_and_the_tutorial_work_as_printed(running: tuple[Path, str]) -> None:
     copy, base = running
-    story = block("story").replace("http://127.0.0.1:8000", base)
+    story = (block("story") + block("story of a payment")).replace("http://127.0.0.1:8000", base)
+    story = story.replace("http://127.0.0.1:8001", f"http://127.0.0.1:{int(base.rpartition(':')[2]) + 1}")
     told = subprocess.run(["bash", "-eu", "-c", story], capture_output=True, text=True, check=True).stdout
     assert '"order_number":"HT-' in told
     assert '"text":"Order placed"' in told
+    assert told.index("<title>Declined") < told.index("<title>Paid") < told.index('"status":"SUCCEEDED"')
+    assert "Order confirmed: Paid by Visa ending in 4242" in told
 
     assert list((copy / "migrations/versions").glob("*branch_offices.py"))
     admin = signed_in(base, "sam@example.com")
@@ -89,6 +92,8 @@ def test_the_story_and_the_tutorial_work_as_printed(running: tuple[Path, str]) -
     assert "/api/v1/offices" in httpx.get(f"{base}/api/openapi.json").json()["paths"]
     with httpx.Client(base_url=base, headers={"Origin": base}) as staff:
         staff.post("/admin/login", data={"username": "sam@example.com", "password": "welcome-to-souk"})
+        mails = httpx.get(f"{base}/api/v1/admin/emails?template=order_confirmed&limit=1", headers=admin).json()["data"]
+        assert "receipt-HT-" in staff.get(f"/admin/emails/details/{mails[0]['id']}").text
         assert "Algiers" in staff.get("/admin/offices/list").text
 
 
