@@ -14,9 +14,7 @@ import app.flows  # noqa: F401  (declares the tasks)
 from app import jobs
 from app.db import Database
 from app.doubles.stripe import LocalStripe
-from app.settings import LOCAL_STRIPE_KEY, STRIPE, Settings, get_settings
-
-LOCAL_SECRET = "whsec_souk_local_only"  # noqa: S105  (of the stand-in, which production refuses)
+from app.settings import LOCAL_STRIPE_KEY, LOCAL_STRIPE_SECRET, STRIPE, Settings, get_settings
 
 
 class Stop(Exception):
@@ -112,10 +110,10 @@ def with_local_stripe(settings: Settings) -> tuple[Settings, LocalStripe | None]
         listener = bound("127.0.0.1", 0)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
     webhook = f"http://{host}:{settings.port}/api/v1/payments/webhook"
-    stripe = LocalStripe(LOCAL_STRIPE_KEY, LOCAL_SECRET, webhook, keep=settings.data_dir / "stripe.json")
+    stripe = LocalStripe(LOCAL_STRIPE_KEY, LOCAL_STRIPE_SECRET, webhook, keep=settings.data_dir / "stripe.json")
     os.environ |= {
         "STRIPE_SECRET_KEY": LOCAL_STRIPE_KEY,
-        "STRIPE_WEBHOOK_SECRET": LOCAL_SECRET,
+        "STRIPE_WEBHOOK_SECRET": LOCAL_STRIPE_SECRET,
         "STRIPE_API_BASE": f"http://127.0.0.1:{listener.getsockname()[1]}",
     }
     get_settings.cache_clear()

@@ -20,7 +20,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 STRIPE, RESEND = "https://api.stripe.com", "https://api.resend.com"
 LOCAL_STRIPE_KEY = "sk_test_souk_local"
-"""The key of the stand-in that `souk up` starts without keys; production refuses it."""
+LOCAL_STRIPE_SECRET = "whsec_souk_local_only"  # noqa: S105
+"""Key and webhook secret of the stand-in that `souk up` starts without keys; production refuses both."""
 DURATION = re.compile(r"(\d{1,8})\s*([smhdw]?)")
 UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -144,6 +145,7 @@ def unsafe(settings: Settings) -> list[str]:
         "ADMIN_PASSWORD needs at least 12 characters": password is not None and len(password) < 12,
         "STRIPE_API_BASE must be Stripe's own": settings.stripe_api_base.rstrip("/") != STRIPE,
         "RESEND_API_BASE must be Resend's own": settings.resend_api_base.rstrip("/") != RESEND,
+        "STRIPE_WEBHOOK_SECRET is the local stand-in's": LOCAL_STRIPE_SECRET in settings.webhook_secrets,
         "STRIPE_SECRET_KEY is the local stand-in's": reveal(settings.stripe_secret_key) == LOCAL_STRIPE_KEY,
         "STRIPE_WEBHOOK_SECRET needs at least 16 characters": any(len(each) < 16 for each in settings.webhook_secrets),
         "FROM_EMAIL must be set when RESEND_API_KEY is": settings.resend_api_key is not None

@@ -5,6 +5,8 @@ then the payment goes forward only, the order with it, history, audit and mail i
 second finds it done. Locks are taken in one order: the order, then its payment.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -37,8 +39,11 @@ class RefundInProgress(Conflict):
     """Another refund of this payment is under way."""
 
 
-async def settle(session: AsyncSession, standing: Standing) -> Payment | None:
-    """The payment, as it is after what Stripe says; None when Stripe speaks of a payment that is not ours."""
+async def settle(session: AsyncSession, standing: Standing, *, is_past: bool = False) -> Payment | None:
+    """The payment, as it is after what Stripe says; None when Stripe speaks of a payment that is not ours.
+
+    `is_past` is for events: they tell how it was, and may come late.
+    """
     known = await find(session, standing)
     if known is None:
         return None
@@ -48,7 +53,7 @@ async def settle(session: AsyncSession, standing: Standing) -> Payment | None:
     if standing.captured:
         await receive(session, order, payment, standing)
     elif payment.status in OPEN:
-        await follow(session, order, payment, standing)
+        await follow(session, order, payment, standing, is_past)
     await write_down(session, "settled", payment, before)
     return payment
 
@@ -100,7 +105,7 @@ async def receive(session: AsyncSession, order: Order, payment: Payment, standin
         if wrong := mismatch(order, payment, standing):
             review(payment, wrong)
         else:
-            await accept(session, order, payment, is_back=standing.refunded >= standing.captured)
+            await accept(session, order, payment, left=standing.captured - standing.refunded)
     if standing.currency == payment.currency:
         await give_back(session, order, payment, from_minor_units(standing.refunded, standing.currency))
     elif standing.refunded >= standing.captured:
@@ -132,15 +137,15 @@ def review(payment: Payment, reason: str) -> None:
     payment.needs_review, payment.review_reason = True, reason
 
 
-async def accept(session: AsyncSession, order: Order, payment: Payment, *, is_back: bool) -> None:
-    """The right sum for the right order: confirm it. What comes too late goes back, unless it `is_back` already."""
+async def accept(session: AsyncSession, order: Order, payment: Payment, *, left: int) -> None:
+    """The right sum for the right order: confirm it. What comes too late goes back, as far as it is `left`."""
     payment.status, payment.paid_at = PaymentStatus.SUCCEEDED, now()
     if order.payment_status in PAID:
-        return None if is_back else await undo(session, payment, "The order was paid twice.")
+        return await undo(session, payment, left, "The order was paid twice.")
     await make_current(session, payment)
     order.payment_status, order.updated_at = PaymentStatus.SUCCEEDED, now()
     if order.status is OrderStatus.CANCELLED:
-        return None if is_back else await undo(session, payment, "The order was cancelled before the payment arrived.")
+        return await undo(session, payment, left, "The order was cancelled before the payment arrived.")
     if order.status is OrderStatus.PENDING:
         flow = FLOWS[order.kind]
         await move(session, flow, order, OrderStatus.CONFIRMED, Actor(), "payment", reason=paid_by(payment))
@@ -149,8 +154,10 @@ async def accept(session: AsyncSession, order: Order, payment: Payment, *, is_ba
     await tell_customer(session, order, "payment_received", payment=details(payment), reason=None)
 
 
-async def undo(session: AsyncSession, payment: Payment, reason: str) -> None:
-    await request_refund(session, payment, None, reason)
+async def undo(session: AsyncSession, payment: Payment, left: int, reason: str) -> None:
+    """Give back what is left, in minor units."""
+    if left > 0:
+        await request_refund(session, payment, from_minor_units(left, payment.currency), reason)
 
 
 async def make_current(session: AsyncSession, payment: Payment) -> None:
@@ -180,16 +187,16 @@ def details(payment: Payment) -> dict[str, Any]:
     }
 
 
-async def follow(session: AsyncSession, order: Order, payment: Payment, standing: Standing) -> None:
+async def follow(session: AsyncSession, order: Order, payment: Payment, standing: Standing, is_past: bool) -> None:
     """No money yet: the payment is on its way, was declined, or will never be."""
-    if standing.state is State.PROCESSING:
+    if standing.state is State.PROCESSING and not (is_past and payment.status is PaymentStatus.FAILED):
         payment.status = PaymentStatus.PROCESSING
     elif standing.state is State.FAILED and payment.status is not PaymentStatus.FAILED:
         payment.status = PaymentStatus.FAILED
         if order.status is OrderStatus.PENDING:
             await tell_customer(session, order, "payment_failed", reason=standing.problem)
     if payment.is_current and order.payment_status not in PAID:
-        order.payment_status = payment.status
+        order.payment_status = PaymentStatus.PENDING if standing.state is State.CANCELED else payment.status
     if standing.state is State.CANCELED:
         payment.status, payment.is_current = PaymentStatus.FAILED, False
 
@@ -207,14 +214,14 @@ async def request_refund(
 ) -> Refund:
     """A refund to be done, of `amount` or all that is left. The payment must be locked.
 
-    One that is under way already is returned when it is the same; so asking again does no harm.
+    One of the same amount that is under way already is returned, unless the request has a name of its own.
     """
     left = payment.captured_amount - payment.refunded_amount
     pending = await session.scalar(
         select(Refund).where(Refund.c.payment_id == payment.id, Refund.c.status == RefundStatus.PENDING)
     )
     if pending:
-        if pending.amount == (left if amount is None else amount):
+        if asked_as is None and pending.amount == (left if amount is None else amount):
             return pending
         raise RefundInProgress(headers={"Retry-After": "5"})
     if left <= 0:
@@ -277,20 +284,39 @@ async def give_back(
     await tell_customer(session, order, "order_refunded", refunded=refunded, whole=whole, reason=reason)
 
 
-async def refund_failed(session: AsyncSession, stripe_refund_id: str, problem: str | None) -> Payment | None:
-    """The bank sent a refund back. The money is with us again, and staff must find another way."""
-    refund = await session.scalar(select(Refund).where(Refund.c.stripe_refund_id == stripe_refund_id))
-    if refund is None:
+async def refund_failed(session: AsyncSession, failed: Mapping[str, Any], standing: Standing) -> Payment | None:
+    """The bank sent a refund back: the money is with us again, as `standing` says. Staff must find another way."""
+    known = await find(session, standing)
+    if known is None:
         return None
-    order, payment = await lock(session, refund.payment_id)
-    await session.refresh(refund)
-    if refund.status is RefundStatus.SUCCEEDED:
-        before = payment.values()
-        refund.status, refund.error, refund.updated_at = RefundStatus.FAILED, problem, now()
-        payment.refunded_amount -= refund.amount
+    order, payment = await lock(session, known)
+    before, amount = payment.values(), from_minor_units(failed["amount"], payment.currency)
+    refund = await own_refund(session, failed)
+    if refund is None:  # it was made at Stripe
+        refund = Refund(payment_id=payment.id, amount=amount, currency=payment.currency, stripe_refund_id=failed["id"])
+        session.add(refund)
+    elif refund.status is RefundStatus.FAILED:
+        return payment
+    refund.status, refund.error, refund.stripe_refund_id = (
+        RefundStatus.FAILED,
+        failed.get("failure_reason"),
+        failed["id"],
+    )
+    refund.updated_at = now()
+    payment.refunded_amount = min(from_minor_units(standing.refunded, payment.currency), payment.refunded_amount)
+    if payment.status is PaymentStatus.REFUNDED and payment.refunded_amount < payment.captured_amount:
         payment.status = PaymentStatus.SUCCEEDED
         if payment.is_current:
             order.payment_status = PaymentStatus.SUCCEEDED
-        review(payment, f"The bank sent back a refund of {money(refund.amount, refund.currency)} {refund.currency}.")
-        await write_down(session, "refund failed", payment, before)
+    review(payment, f"The bank sent back a refund of {money(amount, payment.currency)} {payment.currency}.")
+    await write_down(session, "refund failed", payment, before)
     return payment
+
+
+async def own_refund(session: AsyncSession, told: Mapping[str, Any]) -> Refund | None:
+    """Our row of a refund that Stripe tells of: by Stripe's id, or by what we wrote on it."""
+    mine = Refund.c.stripe_refund_id == told["id"]
+    with suppress(ValueError):
+        mine |= Refund.c.id == UUID(str((told.get("metadata") or {}).get("refund_id")))
+    found: Refund | None = await session.scalar(select(Refund).where(mine))
+    return found

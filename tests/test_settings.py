@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.settings import LOCAL_STRIPE_KEY, Settings, env_example
+from app.settings import LOCAL_STRIPE_KEY, LOCAL_STRIPE_SECRET, Settings, env_example
 
 SAFE = {
     "environment": "production",
@@ -36,6 +36,7 @@ def test_safe_production_settings_are_accepted():
         *(("frontend_url", value) for value in ("http://souk.example", "souk.example", "")),
         ("rate_limits", "off"),
         ("stripe_secret_key", LOCAL_STRIPE_KEY),
+        ("stripe_webhook_secret", LOCAL_STRIPE_SECRET),
         *(("stripe_api_base", value) for value in ("http://127.0.0.1:8001", "https://api.stripe.com.example")),
         ("admin_password", "short"),
     ],

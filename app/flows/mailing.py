@@ -82,7 +82,10 @@ async def finish(database: Database, email: Email, status: EmailStatus, **values
     operation_id="resendEmail",
     dependencies=[rule_needed(staff), Once],
     response_model=None,
-    responses={200: {"model": data_of(read_schema(emails)), **example_of(emails)}, **problems(401, 403, 404, 409)},
+    responses={
+        200: {"model": data_of(read_schema(emails)), **example_of(emails)},
+        **problems(400, 401, 403, 404, 409, 422),
+    },
 )
 async def resend_email(id: str, session: Session, actor: Caller) -> Response:
     """Send a mail again

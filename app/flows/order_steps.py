@@ -58,7 +58,7 @@ class TimelineEvent(Output):
     operation_id="cancelOrder",
     dependencies=[Once],
     response_model=None,
-    responses={200: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(401, 404, 409, 422)},
+    responses={200: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(400, 401, 404, 409, 422)},
 )
 async def cancel_order(id: str, session: Session, actor: SignedIn, body: Cancellation | None = None) -> Response:
     """Cancel one's own order

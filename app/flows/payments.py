@@ -225,7 +225,8 @@ async def confirm_payment(request: Request, actor: SignedIn, body: Confirmation)
         answer = await reading.one(session, payments, actor, payment.id)
     if payment.needs_review and payment.status not in PAID:
         raise AmountMismatch()
-    if payment.status not in (*PAID, PaymentStatus.PROCESSING):
+    never_counted = body.order_id is not None and not payment.is_current
+    if never_counted or payment.status not in (*PAID, PaymentStatus.PROCESSING):
         raise OrderNotPaid(problem)
     return json_response(answer)
 

@@ -6,6 +6,7 @@ It runs every `RECONCILE_SECONDS`. A shop whose every webhook was lost is right 
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Text, and_, cast, column, delete, exists, func, or_, select, table, update
@@ -19,7 +20,7 @@ from app.resources.emails import Email, EmailStatus
 from app.resources.orders import Order, OrderStatus
 from app.resources.payments import OPEN, Payment
 from app.resources.refunds import Refund, RefundStatus
-from app.resources.stripe_events import EventStatus, StripeEvent, remember
+from app.resources.stripe_events import EventStatus, InvalidEvent, StripeEvent, remember
 from app.settlement import settle
 
 log = logging.getLogger("souk.reconciling")
@@ -58,7 +59,10 @@ def unreleased() -> ColumnElement[bool]:
         Payment.c.status.in_(OPEN), Payment.c.stripe_payment_intent_id.is_not(None), Payment.c.captured_amount == 0
     )
     money_left = and_(
-        Payment.c.captured_amount > Payment.c.refunded_amount, ~Payment.c.needs_review, Order.c.status == "CANCELLED"
+        Payment.c.captured_amount > Payment.c.refunded_amount,
+        ~Payment.c.needs_review,
+        ~exists().where(Refund.c.payment_id == Payment.c.id, Refund.c.status == RefundStatus.FAILED),
+        Order.c.status == OrderStatus.CANCELLED,
     )
     over = or_(Order.c.status == OrderStatus.CANCELLED, Order.c.confirmed_without_payment)
     return and_(
@@ -116,7 +120,8 @@ async def look_for_lost_events(tools: Tools) -> None:
     """What happens to settled payments is told by events alone: those that Stripe could not deliver are fetched."""
     if tools.stripe.key:
         for event in await tools.stripe.events(AFTERWARDS, now() - LOOK_BACK):
-            await remember(tools.database, event)
+            with suppress(InvalidEvent):
+                await remember(tools.database, event)
 
 
 async def open_payments(tools: Tools) -> Sequence[Payment]:
@@ -139,7 +144,7 @@ async def open_payments(tools: Tools) -> Sequence[Payment]:
 async def look_at(tools: Tools, payment: Payment) -> None:
     """Settle one with what Stripe says."""
     assert payment.stripe_payment_intent_id
-    looked = update(Payment).where(Payment.c.id == payment.id).values(checked_at=now())
+    looked = update(Payment).where(Payment.c.id == payment.id).values(checked_at=now(), updated_at=Payment.c.updated_at)
     try:
         standing = await tools.stripe.intent(payment.stripe_payment_intent_id)
     finally:

@@ -10,12 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import jobs
-from app.clients.stripe import RefundAnswer, Stripe, StripeRefused
+from app.clients.stripe import RefundAnswer, Standing, State, Stripe, StripeRefused
 from app.db import Database
+from app.errors import Conflict
 from app.jobs import TRIES, Tools
 from app.kit import audit, reading
 from app.kit.access import Actor, admin, allowed
-from app.kit.once import Key, begin, keep
+from app.kit.once import IdempotencyKeyReused, Key, begin, keep
 from app.kit.schemas import Input, check_money, data_of, read_schema
 from app.kit.table import Note, Price, minor_units, now
 from app.kit.web import PREFIX, Caller, example_of, problems, rule_needed
@@ -27,6 +28,10 @@ from app.settlement import lock, record_refund, request_refund, review, settle
 router = APIRouter(prefix=PREFIX, tags=["Staff"])
 PATIENCE = timedelta(minutes=1)
 """After this time we look for the refund at Stripe before we ask for it again: keys are forgotten after a day."""
+
+
+class RefundFailed(Conflict):
+    """Stripe did not do this refund."""
 
 
 class RefundWanted(Input):
@@ -53,8 +58,8 @@ async def refund_payment(
 ) -> Response:
     """Refund a payment
 
-    Whole or part, never more than what is left. The same request while the first is under way does no harm. When
-    Stripe cannot be reached (503) the refund stays written down and is done as soon as it can.
+    Whole or part, never more than what is left. When Stripe cannot be reached (503) the refund stays written down and
+    is done as soon as it can: send the same `Idempotency-Key` again to hear of that one, and not to ask for another.
     """
     database: Database = request.app.state.database
     wanted = body or RefundWanted()
@@ -84,6 +89,8 @@ async def ask(
     _, payment = await lock(session, UUID(payment_id))
     asked_before = select(Refund).where(Refund.c.payment_id == payment.id, Refund.c.asked_as == asked_as)
     if asked_as and (known := await session.scalar(asked_before)):
+        if wanted.reason != known.reason or wanted.amount not in (None, known.amount):
+            raise IdempotencyKeyReused()
         return known
     if wanted.amount is not None:
         check_money(desk_payments, {"amount": wanted.amount}, payment.currency)
@@ -94,12 +101,15 @@ async def ask(
 
 
 async def carry_out(database: Database, stripe: Stripe, refund_id: UUID) -> None:
-    """Have Stripe do a refund that is written down. Its key makes sure that it happens once, however often we ask."""
+    """Have Stripe do a refund that is written down. Its key makes sure that it happens once, however often we ask.
+
+    Raises RefundFailed when Stripe will not.
+    """
     async with database.transaction() as session:
         refund = await session.get_one(Refund, refund_id)
         payment = await session.get_one(Payment, refund.payment_id)
     if refund.status is not RefundStatus.PENDING:
-        return
+        return check_done(refund)
     assert payment.stripe_payment_intent_id
     amount = minor_units(refund.amount, refund.currency)
     metadata = {"refund_id": str(refund.id), "payment_id": str(payment.id)}
@@ -110,11 +120,15 @@ async def carry_out(database: Database, stripe: Stripe, refund_id: UUID) -> None
         key = f"refund-{refund.id}"
         answer = known or await stripe.refund(key, payment.stripe_payment_intent_id, amount, metadata)
     except StripeRefused as refused:
-        async with database.transaction() as session:
-            await record_refund(session, refund.id, RefundAnswer("", "failed", problem=refused.detail))
-        raise
+        answer = RefundAnswer("", "failed", problem=refused.detail)
     async with database.transaction() as session:
-        await record_refund(session, refund.id, answer)
+        refund = await record_refund(session, refund.id, answer)
+    check_done(refund)
+
+
+def check_done(refund: Refund) -> None:
+    if refund.status is RefundStatus.FAILED:
+        raise RefundFailed(refund.error)
 
 
 @jobs.task
@@ -122,7 +136,7 @@ async def carry_out_refund(tools: Tools, id: UUID) -> None:
     """A refund that is PENDING."""
     try:
         await carry_out(tools.database, tools.stripe, id)
-    except StripeRefused:
+    except RefundFailed:
         return  # it is written down as FAILED, and its payment is before staff
     except Exception:
         await count_try(tools.database, id)
@@ -148,7 +162,7 @@ async def release_payments(tools: Tools, id: UUID) -> None:
         owned = select(Payment).where(Payment.c.order_id == id).order_by(Payment.c.id).with_for_update()
         of_order = list(await session.scalars(owned))
         for payment in of_order if order.status is OrderStatus.CANCELLED else ():
-            if payment.captured_amount > payment.refunded_amount:
+            if payment.captured_amount > payment.refunded_amount and not payment.needs_review:
                 await give_back_rest(session, payment)
     for payment in of_order:
         if payment.status in OPEN and payment.stripe_payment_intent_id and not payment.captured_amount:
@@ -156,9 +170,9 @@ async def release_payments(tools: Tools, id: UUID) -> None:
 
 
 async def give_back_rest(session: AsyncSession, payment: Payment) -> None:
-    """Unless a refund is under way: the reconciler comes back for the rest."""
-    pending = select(Refund.c.id).where(Refund.c.payment_id == payment.id, Refund.c.status == RefundStatus.PENDING)
-    if await session.scalar(pending) is None:
+    """Unless a refund is under way, when the reconciler comes back for the rest, or one failed, which is for staff."""
+    known = select(Refund.c.id).where(Refund.c.payment_id == payment.id, Refund.c.status != RefundStatus.SUCCEEDED)
+    if await session.scalar(known.limit(1)) is None:
         await request_refund(session, payment, None, "The order was cancelled.")
 
 
@@ -167,8 +181,7 @@ async def close(tools: Tools, intent_id: str) -> None:
     try:
         standing = await tools.stripe.cancel_intent(intent_id)
     except StripeRefused as refused:
-        if refused.missing:
-            return
-        standing = await tools.stripe.intent(intent_id)
+        gone = Standing(intent_id, State.CANCELED, 0, "")
+        standing = gone if refused.missing else await tools.stripe.intent(intent_id)
     async with tools.database.transaction() as session:
         await settle(session, standing)

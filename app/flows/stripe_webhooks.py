@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -76,7 +77,9 @@ async def work_stripe_event(tools: Tools, id: UUID) -> None:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return await note(tools.database, id, f"It cannot be read: {error!r}", final=True)
     try:
-        await apply(tools.database, id, await complete(tools, standing))
+        await apply(tools.database, id, await complete(tools, event, standing))
+    except StripeRefused as refused:
+        await note(tools.database, id, in_words(refused), final=True)
     except Exception as error:
         await note(tools.database, id, in_words(error), final=event.attempts + 1 >= TRIES)
         raise
@@ -97,8 +100,13 @@ def standing_of(event: StripeEvent) -> Standing | None:
     return read(event.payload["data"]["object"]) if read else None
 
 
-async def complete(tools: Tools, standing: Standing | None) -> Standing | None:
-    """An intent's event does not name the card: ask, for the receipt. If nobody answers, it goes without."""
+async def complete(tools: Tools, event: StripeEvent, standing: Standing | None) -> Standing | None:
+    """What an event does not say. A refund that failed changes sums: only Stripe knows them now. An intent's event does
+    not name the card, which the receipt does: if nobody answers, it goes without."""
+    if event.type in REFUNDS and event.payload["data"]["object"].get("status") in ("failed", "canceled"):
+        with suppress(StripeRefused):  # of a payment that Stripe does not know by this name
+            return await tools.stripe.intent(str(event.payload["data"]["object"].get("payment_intent")))
+        return None
     if standing and standing.refunded and await was_sent_back(tools, standing.intent_id):
         return await tools.stripe.intent(standing.intent_id)
     if standing is None or standing.state is not State.SUCCEEDED or standing.card_last4:
@@ -128,11 +136,10 @@ async def apply(database: Database, id: UUID, standing: Standing | None) -> None
         if event.status is not EventStatus.RECEIVED:
             return
         thing = event.payload["data"]["object"]
-        if standing:
-            payment = await settle(session, standing)
-        elif event.type in REFUNDS:
-            failed = thing.get("status") in ("failed", "canceled")
-            payment = await refund_failed(session, thing["id"], thing.get("failure_reason")) if failed else None
+        if standing and event.type in REFUNDS:
+            payment = await refund_failed(session, thing, standing)
+        elif standing:
+            payment = await settle(session, standing, is_past=True)
         elif event.type in DISPUTES:
             payment = await dispute(session, thing)
         else:
@@ -150,7 +157,7 @@ def outcome(event: StripeEvent, standing: Standing | None, payment: Payment | No
 
 async def dispute(session: AsyncSession, thing: Mapping[str, Any]) -> Payment | None:
     """The customer's bank wants the money back: staff must answer at Stripe."""
-    intent = Payment.c.stripe_payment_intent_id == thing.get("payment_intent")
+    intent = Payment.c.stripe_payment_intent_id == str(thing.get("payment_intent"))
     payment: Payment | None = await session.scalar(select(Payment).where(intent).with_for_update(key_share=True))
     if payment:
         review(payment, f"The customer's bank disputes it ({thing.get('reason')}); answer in Stripe's dashboard.")
@@ -174,7 +181,7 @@ async def note(database: Database, id: UUID, error: str, *, final: bool) -> None
     response_model=None,
     responses={
         200: {"model": data_of(read_schema(stripe_events)), **example_of(stripe_events)},
-        **problems(401, 403, 404, 409),
+        **problems(400, 401, 403, 404, 409, 422),
     },
 )
 async def replay_event(id: str, session: Session, actor: Caller) -> Response:

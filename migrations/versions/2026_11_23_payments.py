@@ -115,6 +115,7 @@ def upgrade() -> None:
     op.create_foreign_key(op.f('fk_emails_order_id'), 'emails', 'orders', ['order_id'], ['id'], ondelete='RESTRICT')
     op.drop_constraint(op.f('ck_emails_status'), 'emails')
     op.create_check_constraint(op.f('ck_emails_status'), 'emails', "status IN ('QUEUED', 'SENT', 'KEPT', 'FAILED')")
+    op.execute("UPDATE emails SET status = 'KEPT'")  # what was collected before anything could be sent is history
     op.execute(ENQUEUE)
     for table, (when, task) in TRIGGERS.items():
         columns = "status, confirmed_without_payment" if table == "orders" else "status"

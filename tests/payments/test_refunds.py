@@ -210,7 +210,7 @@ async def test_a_refund_that_nobody_answers_for_hours_is_put_before_staff(alice,
 async def test_a_refund_that_stripe_refuses_is_written_down_and_looked_at(alice, sam, shop):
     order = await shop.paid(alice)
     shop.stripe.refund({"payment_intent": (await shop.payments(order))[0].stripe_payment_intent_id})
-    assert problem(await shop.refund(sam, order)) == (409, "stripe_refused")
+    assert problem(await shop.refund(sam, order)) == (409, "refund_failed")
     (refund,) = await shop.refunds(order)
     assert refund.status == "FAILED"
     assert "already been refunded" in refund.error
@@ -293,7 +293,97 @@ async def test_a_refund_that_fails_at_once_is_written_down(alice, sam, shop, mon
     give = shop.stripe.refund
     failed = {"status": "failed", "failure_reason": "declined"}
     monkeypatch.setattr(shop.stripe, "refund", lambda sent: give(sent) | failed)
-    assert (await shop.refund(sam, order, amount="100.00")).status_code == 200
+    assert problem(await shop.refund(sam, order, amount="100.00")) == (409, "refund_failed")
     assert [(row.status, row.error) for row in await shop.refunds(order)] == [("FAILED", "declined")]
     assert await ledger(shop, order) == ("SUCCEEDED", 450, 0)
     assert (await shop.payments(order))[0].needs_review
+
+
+async def keyed(shop, sam, order, key, **body):
+    payment = (await shop.payments(order))[-1]
+    return await sam.post(f"/admin/payments/{payment.id}/refund", json=body, headers={"Idempotency-Key": key})
+
+
+async def test_two_keys_are_two_requests_and_the_second_waits(alice, sam, shop):
+    order = await shop.paid(alice)
+    shop.stripe.fault(REFUND, "500", times=4)
+    assert (await keyed(shop, sam, order, "k1", amount="100.00")).status_code == 503
+    assert problem(await keyed(shop, sam, order, "k2", amount="100.00")) == (409, "refund_in_progress")
+    await shop.later()
+    assert (await keyed(shop, sam, order, "k1", amount="100.00")).status_code == 200
+    assert shop.stripe.sum_refunded() == 10_000
+    assert (await keyed(shop, sam, order, "k2", amount="100.00")).status_code == 200
+    assert shop.stripe.sum_refunded() == 20_000
+
+
+async def test_the_same_key_for_another_sum_is_refused(alice, sam, shop):
+    order = await shop.paid(alice)
+    shop.stripe.fault(REFUND, "500", times=4)
+    assert (await keyed(shop, sam, order, "k1", amount="100.00")).status_code == 503
+    assert problem(await keyed(shop, sam, order, "k1", amount="200.00")) == (422, "idempotency_key_reused")
+    assert shop.stripe.sum_refunded() == 0
+
+
+async def test_a_refused_refund_stays_refused_for_its_key(alice, sam, shop):
+    order = await shop.paid(alice)
+    shop.stripe.refund({"payment_intent": (await shop.payments(order))[0].stripe_payment_intent_id})
+    for _ in range(2):
+        assert problem(await keyed(shop, sam, order, "k1")) == (409, "refund_failed")
+
+
+async def test_staff_who_close_a_review_are_not_followed_by_a_second_refund(alice, sam, shop):
+    order = await shop.paid(alice)
+    await alice.post(f"/orders/{order['id']}/cancellation")
+    await shop.deliver_all()
+    (refund,) = shop.stripe.refunds.values()
+    refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+    shop.stripe.charges[refund["charge"]] |= {"amount_refunded": 0, "refunded": False}
+    await shop.deliver(new_event("refund.failed", refund))
+    await shop.work()
+    (payment,) = await shop.payments(order)
+    assert (payment.status, payment.needs_review) == ("SUCCEEDED", True)
+    answer = await sam.post(f"/admin/payments/{payment.id}/review", json={"note": "Sent by bank transfer"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"]["needs_review"] is False
+    await shop.reconcile()
+    assert len(await shop.refunds(order)) == 1
+    assert problem(await sam.post(f"/admin/payments/{payment.id}/review", json={"note": "Again"})) == (
+        409,
+        "nothing_to_review",
+    )
+
+
+async def test_a_failed_refund_of_the_dashboard_comes_back_to_us(alice, shop):
+    order = await shop.paid(alice)
+    refund = shop.stripe.refund({"payment_intent": (await shop.payments(order))[0].stripe_payment_intent_id})
+    await shop.deliver_all()
+    assert await ledger(shop, order) == ("REFUNDED", 450, 450)
+    shop.stripe.charges[refund["charge"]] |= {"amount_refunded": 0, "refunded": False}
+    for _ in range(2):
+        await shop.deliver(new_event("refund.failed", refund | {"status": "failed"}))
+        await shop.work()
+    assert await ledger(shop, order) == ("SUCCEEDED", 450, 0)
+    assert (await shop.payments(order))[0].needs_review
+
+
+async def test_late_money_goes_back_as_far_as_it_is_left(alice, shop):
+    order = await shop.order(alice)
+    intent = await shop.intent(alice, order)
+    shop.stripe.pay(intent)
+    shop.stripe.refund({"payment_intent": intent, "amount": "10000"})
+    await shop.change("UPDATE orders SET status = 'CANCELLED' WHERE id = :id", id=order["id"])
+    await shop.reconcile()
+    assert await ledger(shop, order) == ("REFUNDED", 450, 450)
+    assert shop.stripe.sum_refunded() == 45_000
+
+
+async def test_what_was_never_accepted_is_not_reviewed_away(alice, sam, carl, shop):
+    order = await shop.order(alice)
+    intent = await shop.intent(alice, order)
+    await shop.change("UPDATE orders SET total_amount = 451 WHERE id = :id", id=order["id"])
+    shop.stripe.pay(intent)
+    await shop.deliver_all()
+    path = f"/admin/payments/{(await shop.payments(order))[0].id}/review"
+    assert problem(await sam.post(path, json={"note": "Fine"})) == (409, "payment_not_accepted")
+    assert problem(await carl.post(path, json={"note": "Fine"})) == (403, "forbidden")
+    assert problem(await sam.post(path, json={})) == (422, "validation_error")

@@ -397,3 +397,36 @@ async def test_a_job_that_comes_twice_or_too_late_does_nothing(shop):
     await shop.change(again + f"jsonb_build_object('id', '{make.new_id()}'::text)")
     await shop.work()
     assert [(row.status, row.attempts) for row in await kept(shop)] == [("IGNORED", 1)]
+
+
+async def test_odd_signatures_are_refused_and_never_fail(shop):
+    body, now = b'{"id": "evt_1"}', int(time.time())
+    old = shop.stripe.signature(body, now - 1000)
+    odd = (
+        f"{old},t={now}",
+        f"t={now},{old}",
+        f"t={'1' * 400},v1=ab",
+        f"t={now},v1",
+        f"t={now},v1=\xe9",
+        f"t= {now}",
+        "t=",
+    )
+    async with make.client(shop.app) as client:
+        for header in odd:
+            signed = [(b"Stripe-Signature", header.encode("latin-1")), (b"Content-Type", b"application/json")]
+            answer = await client.post("/payments/webhook", content=body, headers=signed)
+            assert problem(answer) == (400, "invalid_signature"), header
+    assert not await rows_of(shop.tools, "SELECT FROM stripe_events")
+
+
+async def test_a_late_word_of_processing_does_not_undo_a_failure(alice, shop):
+    order = await shop.order(alice)
+    intent = await shop.intent(alice, order)
+    shop.stripe.pay(intent, "pm_card_chargeDeclined")
+    await shop.deliver_all()
+    late = shop.stripe.intents[intent] | {"status": "processing", "last_payment_error": None}
+    await shop.deliver(new_event("payment_intent.processing", late))
+    await shop.work()
+    await shop.reconcile()
+    assert (await shop.payments(order))[0].status == "FAILED"
+    assert (await shop.mails(order)).count("payment_failed") == 1
