@@ -24,11 +24,12 @@ NOTICES = {
     "created": "Created.",
     "deleted": "Deleted.",
     "moved": "Done.",
+    "queued": "It is being done. Load the page again to see what came of it.",
     "reviewed": "Reviewed. Your note is kept with the payment.",
     "refunded": "Refunded. The customer is told by e-mail.",
     "refund_waits": "Stripe cannot be reached right now. The refund is written down and will be done.",
 }
-CALM = {"unchanged", "refund_waits"}
+CALM = {"unchanged", "queued", "refund_waits"}
 """Notices that are no success yet."""
 NOTICE = "souk_notice"
 SENT_WITH_ERRORS = ("Retry-After", "Allow", "Connection")

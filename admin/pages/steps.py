@@ -16,6 +16,8 @@ from app.kit import changes, flow
 from app.kit.schemas import as_validation_error
 from app.kit.table import Line, Note
 
+QUEUED = ("QUEUED", "RECEIVED")
+"""Statuses that a job takes further in a moment."""
 REASON: TypeAdapter[str] = TypeAdapter(Note)
 LINE: TypeAdapter[str] = TypeAdapter(Line)
 
@@ -40,7 +42,7 @@ async def step(request: Request) -> Response:
     except FAILED as error:
         kept = {name: typed.last(name) for name in typed.texts}
         return await shown(request, as_problem(error), kept)
-    return redirect(address(resource.name, key), "moved")
+    return redirect(address(resource.name, key), "queued" if target in QUEUED else "moved")
 
 
 def checked(typed: Typed, names: set[str]) -> Mapping[str, str | None]:

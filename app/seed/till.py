@@ -34,10 +34,10 @@ MAILED, TOLD = 60, 4
 PAID_TWICE = "The order was confirmed by hand before: was it paid twice?"
 DECLINED = "Your card has insufficient funds."
 OTHERS = ("payout.paid", "balance.available", "customer.created")
-NO_DATABASE = "Unavailable('The database cannot be reached right now.')"
+NO_DATABASE = "The database could not be reached."
 FAILURES = (
     (1, "The recipient's address is on the suppression list."),
-    (TRIES, "Unavailable('The mail provider did not answer in time.')"),
+    (TRIES, "The mail provider did not answer in time."),
 )
 """Tries and errors of the two mails that were not sent."""
 

@@ -382,6 +382,7 @@ async def test_an_admin_refunds_and_looks_at_the_mail(
     await page.fill("#password", make.PASSWORD)
     await page.click("text=Log in")
     await page.click("a.title")
+    await page.click("summary:has-text('Refund')")
     await page.fill("#amount", "100.00")
     await page.fill("#refund-reason", "One of the two visas was refused.")
     await page.dblclick("button:has-text('Refund')")

@@ -222,7 +222,12 @@ def test_cards_may_be_unknown():
     [
         ("payment_failed", {}, "Nothing was charged."),
         ("payment_failed", {}, "What the bank says:\nYour card has insufficient funds."),
-        ("order_refunded", {"whole": True}, "We have refunded your order HT-2026-000001 in full: 425.50 USD."),
+        (
+            "order_refunded",
+            {"whole": True, "refunded": "925.50"},
+            "We have refunded your order HT-2026-000001 in full: 925.50 USD.",
+        ),
+        ("order_refunded", {"whole": True}, "With this, all of your payment has been refunded."),
         ("order_refunded", {"whole": False}, "We have refunded 425.50 USD of your order HT-2026-000001."),
         ("order_cancelled", {}, "We will refund 925.50 USD."),
         ("order_status_changed", {"status": "SHIPPED"}, "Tracking number: DZ 1234 5678 90"),
