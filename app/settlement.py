@@ -84,8 +84,9 @@ async def lock(session: AsyncSession, payment_id: UUID) -> tuple[Order, Payment]
 
 async def write_down(session: AsyncSession, action: str, payment: Payment, before: dict[str, Any]) -> None:
     """Audit what is different now."""
-    changes = {name: [before[name], value] for name, value in payment.values().items() if before[name] != value}
-    if changes.keys() - {"checked_at"}:
+    before.pop("updated_at")
+    changes = {name: [old, getattr(payment, name)] for name, old in before.items() if old != getattr(payment, name)}
+    if changes:
         payment.updated_at = now()
         session.add(audit.entry(Actor(), action, payment, changes))
     await session.flush()
