@@ -17,6 +17,8 @@ from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
 from app.kit.table import Note
 from app.kit.web import PREFIX, Caller, SignedIn, example_of, json_response, problems, rule_needed
 from app.resources.orders import OrderStatus, desk_orders, orders, service_flow
+from app.resources.payments import Payment
+from app.resources.refunds import Refund, RefundStatus
 from app.resources.status_changes import StatusChange
 from app.resources.users import User
 
@@ -124,10 +126,25 @@ HISTORY = Statement(
 )
 
 
+REFUNDED = Statement(
+    select(
+        reading.moment(Refund.c.updated_at),
+        reading.amount(Refund.c.amount, Refund.c.currency),
+        Refund.c.currency,
+        Refund.c.reason,
+        User.c.full_name,
+        User.c.id,
+    )
+    .join(Payment, Payment.c.id == Refund.c.payment_id)
+    .join(User, User.c.id == Refund.c.asked_by, isouter=True)
+    .where(Payment.c.order_id == bindparam("order_id", type_=Uuid()), Refund.c.status == RefundStatus.SUCCEEDED)
+)
+
+
 async def timeline(database: Database, order_id: UUID, reader: Actor | None = None) -> list[dict[str, Any]]:
     """What happened to an order, oldest first. Staff (no `reader`) read who acted by name."""
     rows = await database.read(HISTORY, order_id=order_id)
-    return [
+    steps = [
         {
             "at": at,
             "kind": "status" if from_status else "placed",
@@ -138,6 +155,16 @@ async def timeline(database: Database, order_id: UUID, reader: Actor | None = No
         }
         for at, from_status, to_status, reason, name, user_id in rows
     ]
+    refunds = [
+        {
+            "at": at,
+            "kind": "refund",
+            "text": f"Refunded {amount} {currency}" + (f": {reason}" if reason else ""),
+            "by": by_whom(name, user_id, reader),
+        }
+        for at, amount, currency, reason, name, user_id in await database.read(REFUNDED, order_id=order_id)
+    ]
+    return sorted(steps + refunds, key=lambda event: str(event["at"]))
 
 
 def by_whom(name: str | None, user_id: UUID | None, reader: Actor | None) -> str | None:

@@ -299,6 +299,16 @@ async def test_a_refund_that_fails_at_once_is_written_down(alice, sam, shop, mon
     assert (await shop.payments(order))[0].needs_review
 
 
+async def test_the_timeline_tells_of_refunds(alice, sam, shop):
+    order = await shop.paid(alice)
+    await shop.refund(sam, order, amount="100.00", reason="One visa was refused")
+    events = (await alice.get(f"/orders/{order['id']}/timeline")).json()["data"]
+    assert [(event["kind"], event["by"]) for event in events[1:]] == [("status", None), ("refund", "Our team")]
+    assert events[-1]["text"] == "Refunded 100.00 USD: One visa was refused"
+    told = (await sam.get(f"/admin/orders/{order['id']}/timeline")).json()["data"]
+    assert told[-1]["by"] == "Sam Admin"
+
+
 async def keyed(shop, sam, order, key, **body):
     payment = (await shop.payments(order))[-1]
     return await sam.post(f"/admin/payments/{payment.id}/refund", json=body, headers={"Idempotency-Key": key})
