@@ -140,7 +140,7 @@ class LiveShop:
     @cached_property
     def client(self) -> httpx.AsyncClient:
         """Without certificates, which take longer to read than most answers."""
-        limits = httpx.Limits(max_connections=100, keepalive_expiry=2)
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
         return httpx.AsyncClient(
             timeout=30, limits=limits, verify=False, trust_env=False, event_hooks={"response": [self.look]}
         )
