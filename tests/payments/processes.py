@@ -216,7 +216,7 @@ class LiveShop:
             cursor = connection.execute(sql, values)
             return cursor.fetchall() if cursor.description else []
 
-    async def until(self, true: Callable[[], Any], seconds: float = 20) -> None:
+    async def until(self, true: Callable[[], Any], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < end, "it did not come true in time"

@@ -21,7 +21,7 @@ async def working(tools):
         assert stopped, [task.get_stack() for task in asyncio.all_tasks()]
 
 
-async def until(true, seconds=10):
+async def until(true, seconds=30):
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110  (it is in the database)
             await asyncio.sleep(0.1)
