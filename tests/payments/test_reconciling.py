@@ -191,3 +191,34 @@ async def test_a_refund_at_the_dashboard_is_found_when_its_webhook_was_lost(alic
     await shop.reconcile()
     assert await shop.state(order) == ("CONFIRMED", "REFUNDED")
     assert (await shop.mails(order))[-1] == "order_refunded"
+
+
+async def test_looking_at_a_payment_does_not_change_it(alice, shop):
+    order = await shop.order(alice)
+    await shop.intent(alice, order)
+    await shop.work()
+    (before,) = await shop.payments(order)
+    await shop.reconcile()
+    (after,) = await shop.payments(order)
+    assert after.checked_at is not None
+    assert after.updated_at == before.updated_at
+
+
+async def test_an_intent_that_stripe_does_not_know_is_closed_once(alice, shop):
+    order = await shop.order(alice)
+    del shop.stripe.intents[await shop.intent(alice, order)]
+    await alice.post(f"/orders/{order['id']}/cancellation")
+    await shop.work()
+    (payment,) = await shop.payments(order)
+    assert (payment.status, payment.is_current) == ("FAILED", False)
+    await reconcile(shop.tools)
+    assert not await rows_of(shop.tools, "SELECT FROM procrastinate_jobs WHERE task_name = 'release_payments'")
+
+
+async def test_a_disputed_payment_of_a_cancelled_order_waits_for_staff(alice, shop):
+    order = await shop.paid(alice)
+    await shop.change("UPDATE payments SET needs_review = true, review_reason = 'Disputed.'")
+    await alice.post(f"/orders/{order['id']}/cancellation")
+    await shop.reconcile()
+    assert await shop.refunds(order) == []
+    assert (await shop.payments(order))[0].needs_review
