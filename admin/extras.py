@@ -30,7 +30,6 @@ class Related:
     path: str
     by: str
     columns: tuple[str, ...]
-    title: str = ""
 
     @property
     def resource(self) -> Resource:

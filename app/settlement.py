@@ -20,6 +20,7 @@ from app.kit import audit
 from app.kit.access import Actor
 from app.kit.flow import move
 from app.kit.table import from_minor_units, minor_units, money, now
+from app.receipt import card
 from app.resources.orders import FLOWS, Order, OrderStatus, tell_customer
 from app.resources.payments import OPEN, Payment, PaymentStatus
 from app.resources.refunds import Refund, RefundStatus
@@ -170,9 +171,7 @@ async def make_current(session: AsyncSession, payment: Payment) -> None:
 
 
 def paid_by(payment: Payment) -> str:
-    if payment.card_brand and payment.card_last4:
-        return f"Paid by {payment.card_brand.capitalize()} ending in {payment.card_last4}"
-    return "Paid by card"
+    return f"Paid by {card(payment.values()) or 'card'}"
 
 
 def details(payment: Payment) -> dict[str, Any]:

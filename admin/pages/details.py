@@ -162,7 +162,7 @@ def related_table(names: Names, key: UUID, each: Related, found: Found, total: i
     resource = each.resource
     more = f"{address(resource.name)}?{each.by}={key}" if resource.admin and total > len(found) else None
     rows = [Row(resource, values, names, brief=True) for _, values in found]
-    return Table(each.title or resource.name, list(each.columns), rows, resource.admin is not None, more)
+    return Table(resource.name, list(each.columns), rows, resource.admin is not None, more)
 
 
 def belonging(resource: Resource, values: Mapping[str, Any]) -> Found:

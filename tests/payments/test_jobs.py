@@ -4,8 +4,12 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from app import jobs
-from app.db import Database
+from alembic import command
+from sqlalchemy import create_engine, text
+
+from app import jobs, migrate
+from app.db import Database, sqlalchemy_url
+from app.resources.emails import mail
 from tests.payments.conftest import rows_of
 
 
@@ -114,3 +118,15 @@ async def said(caplog, words):
 
 async def is_confirmed(shop, order):
     return (await shop.state(order))[0] == "CONFIRMED"
+
+
+async def test_mails_from_before_the_queue_are_history(database_url, session):
+    """Down and up again, as an upgrade from the first release does: nothing old is sent."""
+    session.add(mail("alice@example.com", "password_changed", name="Alice"))
+    await session.commit()
+    engine = create_engine(sqlalchemy_url(database_url))
+    with engine.begin() as connection:
+        command.downgrade(migrate.config(connection), "202611230100")
+    engine.dispose()
+    migrate.upgrade(database_url)
+    assert (await session.execute(text("SELECT status FROM emails"))).scalars().all() == ["KEPT"]
