@@ -22,8 +22,11 @@ from valkey import Valkey
 HOME = Path(tempfile.gettempdir()) / f"souk-tests-{os.getuid()}"
 os.environ.setdefault("JWT_SECRET", "the secret of the tests, long enough for HS256")
 os.environ |= {"ENVIRONMENT": "test", "DATA_DIR": str(HOME), "RATE_LIMITS": "off"}
-for name in ("ADMIN_EMAIL", "ADMIN_PASSWORD", "FRONTEND_URL", "CURRENCIES", "JWT_EXPIRATION"):
-    os.environ.pop(name, None)
+for name in tuple(os.environ):
+    if name in ("ADMIN_EMAIL", "ADMIN_PASSWORD", "FRONTEND_URL", "CURRENCIES", "JWT_EXPIRATION", "CLAMAV_SOCKET") or (
+        name.startswith(("R2_", "CLOUDINARY_"))
+    ):
+        del os.environ[name]
 
 from app import local, migrate  # noqa: E402
 from app.kit.access import Role  # noqa: E402

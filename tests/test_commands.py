@@ -36,7 +36,7 @@ PRODUCTION = {
 
 def souk(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "app", *words]
-    return subprocess.run(command, env=BARE | settings, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=BARE | settings, capture_output=True, text=True, timeout=240)
 
 
 def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -74,14 +74,17 @@ def test_production_needs_its_own_servers_and_secrets():
     refused(souk("up", ENVIRONMENT="production"), "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "FRONTEND_URL")
 
 
-def test_seed_refuses_in_production_and_where_people_are(database_url, redis_url):
+def test_seed_refuses_in_production_and_where_people_are(database_url, redis_url, tmp_path):
+    demo = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "DATA_DIR": str(tmp_path)}
     refused(souk("seed", **PRODUCTION, DATABASE_URL=database_url))
-    assert souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url).returncode == 0
-    refused(souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url), "Demo data")
+    assert souk("seed", **demo).returncode == 0
+    kept = sorted(tmp_path.rglob("documents/*/*"))
+    refused(souk("seed", **demo), "Demo data")
+    assert sorted(tmp_path.rglob("documents/*/*")) == kept != []
 
 
-def test_the_seed_is_a_believable_agency(database_url, redis_url):
-    souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url)
+def test_the_seed_is_a_believable_agency(database_url, redis_url, tmp_path):
+    souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url, DATA_DIR=str(tmp_path))
     with psycopg.connect(database_url) as connection:
         counts = dict(connection.execute("SELECT role, count(*) FROM users GROUP BY role").fetchall())
         assert counts == {"ADMIN": 1, "CONSULTANT": 2, "CUSTOMER": 60}
@@ -96,8 +99,8 @@ def test_the_seed_is_a_believable_agency(database_url, redis_url):
         assert connection.execute("SELECT sum(value) FROM number_series").fetchone()[0] == 300
 
 
-def test_the_money_of_the_seed_adds_up(database_url, redis_url):
-    souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url)
+def test_the_money_of_the_seed_adds_up(database_url, redis_url, tmp_path):
+    souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url, DATA_DIR=str(tmp_path))
     with psycopg.connect(database_url) as connection:
 
         def counts(sql: str) -> dict:
@@ -113,7 +116,7 @@ def test_the_money_of_the_seed_adds_up(database_url, redis_url):
         events = counts("SELECT status, count(*) FROM stripe_events GROUP BY status")
         assert (events["UNMATCHED"], events["FAILED"], events["IGNORED"]) == (1, 1, 3)
         mails = counts("SELECT status, count(*) FROM emails GROUP BY status")
-        assert mails == {"FAILED": 2, "SENT": mails["SENT"]}
+        assert mails == {"FAILED": 2, "SENT": mails["SENT"], "KEPT": mails["KEPT"]}
         assert connection.execute("SELECT count(*) FROM payments WHERE needs_review").fetchone()[0] == 1
         with_order = "FROM payments p JOIN orders o ON o.id = p.order_id WHERE"
         none(f"SELECT p.id {with_order} (p.amount, p.currency) <> (o.total_amount, o.currency)")
@@ -131,7 +134,7 @@ def test_the_money_of_the_seed_adds_up(database_url, redis_url):
 
 
 def test_the_local_stripe_learns_the_payments_of_the_seed_once(database_url, redis_url, tmp_path: Path):
-    souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url)
+    souk("seed", DATABASE_URL=database_url, REDIS_URL=redis_url, DATA_DIR=str(tmp_path))
     stripe = StripeAccount(tmp_path / "stripe.json")
 
     async def tell() -> None:

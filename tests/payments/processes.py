@@ -65,7 +65,7 @@ class Process:
     def end(self) -> int:
         """Ask it to stop; the exit code."""
         self.popen.terminate()
-        return self.popen.wait(25)
+        return self.popen.wait(60)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class LiveShop:
     async def serve(self) -> Process:
         """One more server, which answers."""
         server = self.start("serve")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while True:
                 try:
                     await self.client.get(server.url.replace("/api/v1", "/health"))
