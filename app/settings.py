@@ -7,6 +7,7 @@ The names are the field names in capitals; `.env` is read too. `.env.example` is
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from email.utils import parseaddr
@@ -18,7 +19,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-STRIPE, RESEND = "https://api.stripe.com", "https://api.resend.com"
+STRIPE, RESEND, CLOUDINARY = "https://api.stripe.com", "https://api.resend.com", "https://api.cloudinary.com"
+CLOUDINARYS_OWN = (CLOUDINARY, "https://api-eu.cloudinary.com", "https://api-ap.cloudinary.com")
 LOCAL_STRIPE_KEY = "sk_test_souk_local"
 LOCAL_STRIPE_SECRET = "whsec_souk_local_only"  # noqa: S105
 """Key and webhook secret of the stand-in that `souk up` starts without keys; production refuses both."""
@@ -33,6 +35,9 @@ def duration(value: Any) -> Any:
     return value
 
 
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#@]+/?$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 Code = Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")]
 
 
@@ -93,6 +98,39 @@ class Settings(BaseSettings):
     from_email: str = Field(
         "Souk <hello@souk.example>", description="Sender of mails, as `Name <address>`; the name signs them."
     )
+    r2_account_id: Name | None = Field(
+        None,
+        description="Cloudflare account whose R2 keeps files; empty, and no R2_ENDPOINT: files are kept in DATA_DIR.",
+    )
+    r2_endpoint: Origin | None = Field(
+        None, description="Another S3 server, as https://host without a path; empty: R2's, by R2_ACCOUNT_ID."
+    )
+    r2_access_key_id: SecretStr | None = Field(None, description="Access key of the bucket.")
+    r2_secret_access_key: SecretStr | None = Field(None, description="Secret that belongs to the access key.")
+    r2_bucket: BucketName | None = Field(
+        None, description="Bucket of pictures, and of documents without one of their own."
+    )
+    r2_public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#@]+$")] | None = Field(
+        None, description="Where the world reads R2_BUCKET; empty: pictures are served from /media of this site."
+    )
+    r2_private_bucket: BucketName | None = Field(
+        None, description="Bucket of documents alone; needed when R2_BUCKET is open to the world."
+    )
+    cloudinary_cloud_name: Name | None = Field(
+        None,
+        description="Cloudinary account that keeps documents, before any bucket; empty: documents are kept elsewhere.",
+    )
+    cloudinary_api_key: str | None = Field(None, description="Cloudinary's API key.")
+    cloudinary_api_secret: SecretStr | None = Field(None, description="Cloudinary's API secret.")
+    cloudinary_api_base: Origin = Field(
+        CLOUDINARY, description="Where Cloudinary's API is; another address than its own is for development only."
+    )
+    clamav_socket: Annotated[str, StringConstraints(pattern=r"^(/.+|[^/\s]+:\d{1,5})$")] | None = Field(
+        None, description="Scans documents by clamd, at a socket's path or host:port; empty: no virus scan."
+    )
+    document_quota_mb: int = Field(
+        200, ge=1, le=1_000_000, description="How many megabytes of documents one customer may keep."
+    )
 
     @property
     def production(self) -> bool:
@@ -103,9 +141,25 @@ class Settings(BaseSettings):
         return [part.strip() for part in reveal(self.stripe_webhook_secret).split(",") if part.strip()]
 
     @property
+    def r2_url(self) -> str:
+        return self.r2_endpoint or f"https://{self.r2_account_id}.r2.cloudflarestorage.com"
+
+    @property
+    def documents_are_public(self) -> bool:
+        """Whether documents would go into a bucket that the world may read."""
+        elsewhere = self.cloudinary_cloud_name or self.r2_private_bucket not in (None, self.r2_bucket)
+        return self.r2_public_url is not None and not elsewhere
+
+    @property
     def shop(self) -> str:
         """The name that signs mails and receipts."""
         return parseaddr(self.from_email)[0] or "Souk"
+
+    @model_validator(mode="after")
+    def refuse_half_a_store(self) -> "Settings":
+        if wrong := list(half_set(self)):
+            raise ValueError("; ".join(wrong))
+        return self
 
     @model_validator(mode="after")
     def refuse_unsafe_production(self) -> "Settings":
@@ -132,6 +186,19 @@ def reveal(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""
 
 
+def half_set(settings: Settings) -> Iterator[str]:
+    """What is missing where some variables of a store are set and others not, in sentences."""
+    r2 = {name for name in Settings.model_fields if name.startswith("r2_")}
+    needed = [*sorted(r2 - {"r2_account_id", "r2_endpoint", "r2_public_url", "r2_private_bucket"})]
+    if not settings.r2_endpoint:
+        needed.append("r2_account_id")
+    cloudinary = ["cloudinary_cloud_name", "cloudinary_api_key", "cloudinary_api_secret"]
+    for title, group, required in (("R2", r2, needed), ("Cloudinary", cloudinary, cloudinary)):
+        missing = [name.upper() for name in required if getattr(settings, name) is None]
+        if missing and any(getattr(settings, name) is not None for name in group):
+            yield f"{title} is set up only half: set {' and '.join(missing)} too, or nothing of it"
+
+
 def unsafe(settings: Settings) -> list[str]:
     """What keeps these settings out of production, in sentences."""
     secret = reveal(settings.jwt_secret)
@@ -150,6 +217,11 @@ def unsafe(settings: Settings) -> list[str]:
         "STRIPE_WEBHOOK_SECRET needs at least 16 characters": any(len(each) < 16 for each in settings.webhook_secrets),
         "FROM_EMAIL must be set when RESEND_API_KEY is": settings.resend_api_key is not None
         and "from_email" not in settings.model_fields_set,
+        "R2_ENDPOINT must start with https://": not (settings.r2_endpoint or "https://").startswith("https://"),
+        "R2_PUBLIC_URL must start with https://": not (settings.r2_public_url or "https://").startswith("https://"),
+        "CLOUDINARY_API_BASE must be Cloudinary's own": settings.cloudinary_api_base.rstrip("/") not in CLOUDINARYS_OWN,
+        "R2_PUBLIC_URL opens R2_BUCKET to the world, and passports must not lie there: "
+        "set R2_PRIVATE_BUCKET to another bucket, or Cloudinary": settings.documents_are_public,
     }
     return [sentence for sentence, wrong in checks.items() if wrong]
 

@@ -16,6 +16,8 @@ SAFE = {
     "frontend_url": "https://souk.example",
     "rate_limits": "on",
 }
+R2 = {"r2_account_id": "abc123", "r2_access_key_id": "key", "r2_secret_access_key": "secret", "r2_bucket": "souk"}
+CLOUDINARY = {"cloudinary_cloud_name": "souk", "cloudinary_api_key": "1234", "cloudinary_api_secret": "shh"}
 
 
 def settings(**values: object) -> Settings:
@@ -39,12 +41,71 @@ def test_safe_production_settings_are_accepted():
         ("stripe_webhook_secret", LOCAL_STRIPE_SECRET),
         *(("stripe_api_base", value) for value in ("http://127.0.0.1:8001", "https://api.stripe.com.example")),
         ("admin_password", "short"),
+        ("r2_endpoint", "http://files.souk.example"),
+        ("r2_public_url", "http://pictures.souk.example"),
+        *(
+            ("cloudinary_api_base", value)
+            for value in ("http://127.0.0.1:8001", "http://api.cloudinary.com", "https://api.cloudinary.com.example")
+        ),
     ],
 )
 def test_production_refuses_to_start_with(name, value, monkeypatch):
     monkeypatch.delenv("JWT_SECRET", raising=False)
+    more = {**R2, "r2_private_bucket": "souk-private"} if name.startswith("r2_") else {}
     with pytest.raises(ValidationError, match=f"not safe for production.*{name.upper()}"):
-        settings(**{**SAFE, name: value})
+        settings(**{**SAFE, **more, name: value})
+
+
+def test_production_takes_no_passports_into_a_bucket_that_is_open_to_the_world():
+    opened = {**SAFE, **R2, "r2_public_url": "https://pictures.souk.example"}
+    for more in ({}, {"r2_private_bucket": "souk"}):
+        with pytest.raises(ValidationError, match="passports must not lie there: set R2_PRIVATE_BUCKET"):
+            settings(**opened, **more)
+    for more in ({"r2_private_bucket": "souk-private"}, CLOUDINARY):
+        assert settings(**opened, **more).r2_public_url
+    assert settings(**SAFE, **R2).r2_url == "https://abc123.r2.cloudflarestorage.com"
+    assert settings(**{**opened, "environment": "development"}).documents_are_public
+
+
+@pytest.mark.parametrize("base", ["https://api.cloudinary.com", "https://api-eu.cloudinary.com/"])
+def test_cloudinary_has_addresses_of_its_own(base):
+    assert settings(**SAFE, **CLOUDINARY, cloudinary_api_base=base)
+
+
+@pytest.mark.parametrize("group", [R2, {**R2, "r2_endpoint": "http://127.0.0.1:9000"}, CLOUDINARY])
+def test_a_store_that_is_set_up_half_is_refused_with_what_is_missing(group):
+    assert settings(**group)
+    for name in group.keys() - {"r2_endpoint", "r2_account_id"}:
+        with pytest.raises(ValidationError, match=f"only half: set {name.upper()} too"):
+            settings(**{key: value for key, value in group.items() if key != name})
+
+
+def test_every_variable_of_a_store_counts_as_a_half():
+    missing = "R2_ACCESS_KEY_ID and R2_BUCKET and R2_SECRET_ACCESS_KEY"
+    with pytest.raises(ValidationError, match=f"only half: set {missing} and R2_ACCOUNT_ID too"):
+        settings(r2_public_url="https://pictures.souk.example")
+    with pytest.raises(ValidationError, match=f"only half: set {missing} too"):
+        settings(r2_endpoint="https://files.souk.example")
+    with pytest.raises(ValidationError, match="set R2_ACCOUNT_ID too"):
+        settings(**{name: value for name, value in R2.items() if name != "r2_account_id"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("r2_endpoint", "https://abc123.r2.cloudflarestorage.com/souk"),
+        ("r2_endpoint", "files.souk.example"),
+        ("r2_account_id", "abc/123"),
+        ("r2_bucket", "souk/private"),
+        ("r2_public_url", "pictures.souk.example"),
+        ("cloudinary_cloud_name", "souk/../other"),
+        ("clamav_socket", "clamd"),
+        ("document_quota_mb", 0),
+    ],
+)
+def test_what_no_store_is_called_is_refused(name, value):
+    with pytest.raises(ValidationError, match=name):
+        settings(**{**R2, **CLOUDINARY, name: value})
 
 
 def test_production_needs_a_secret_of_its_own(monkeypatch):
