@@ -37,6 +37,8 @@ from app.kit.table import new_id
 
 log = logging.getLogger("souk")
 MAX_BODY = 1024 * 1024
+MAX_UPLOAD = {"/api/v1/documents/upload": 10 * MAX_BODY + 64 * 1024}
+"""Bytes that a body may have: there, a file of 10 MiB and what wraps it; anywhere else MAX_BODY."""
 SIGNED_IN, ANONYMOUS, MINUTE = 600, 300, 60
 UNCOUNTED = {"/api/v1/payments/webhook"}
 """Stripe calls these, in bursts and from few addresses; their signature is checked instead."""
@@ -66,18 +68,19 @@ def address(text: str) -> str:
 
 
 def limited(receive: Receive, scope: Scope) -> Receive:
-    """A `receive` that counts: more than MAX_BODY bytes is PayloadTooLarge, however they come."""
+    """A `receive` that counts: more bytes than this address takes is PayloadTooLarge, however they come."""
+    most = MAX_UPLOAD.get(scope["path"], MAX_BODY)
     length = header(scope, b"content-length")
-    if length.isdigit() and (len(length) > 18 or int(length) > MAX_BODY):
-        raise PayloadTooLarge(f"At most {MAX_BODY} bytes.")
+    if length.isdigit() and (len(length) > 18 or int(length) > most):
+        raise PayloadTooLarge(f"At most {most} bytes.")
     received = 0
 
     async def counted() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY:
-            raise PayloadTooLarge(f"At most {MAX_BODY} bytes.")
+        if received > most:
+            raise PayloadTooLarge(f"At most {most} bytes.")
         return message
 
     return counted

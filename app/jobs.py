@@ -2,8 +2,8 @@
 
 Nobody enqueues by hand. A trigger of the database does, in the transaction of the row that needs work
 (`migrations/`): a mail that is QUEUED, an event that was RECEIVED, a refund that is PENDING, an order that was
-CANCELLED. So the work exists if and only if its row does. A task gets `Tools` and the row's id, may run twice, and
-raises to be run again later.
+CANCELLED, a document that came, a file whose document went. So the work exists if and only if its row does. A task
+gets `Tools` and the row's id, may run twice, and raises to be run again later.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from uuid import UUID
 from warnings import catch_warnings
 
 from app.clients.mail import Resend
+from app.clients.storage import PrivateFiles, private_files
 from app.clients.stripe import Stripe
 from app.db import SESSION_OPTIONS, Database
 from app.settings import Settings, reveal
@@ -38,6 +39,7 @@ class Tools:
     database: Database
     stripe: Stripe
     post: Resend | None
+    files: PrivateFiles
 
 
 Task = Callable[..., Awaitable[None]]
@@ -71,6 +73,7 @@ def tools_of(settings: Settings, database: Database) -> Tools:
         database,
         Stripe(reveal(settings.stripe_secret_key), settings.stripe_api_base),
         Resend(key, settings.resend_api_base, settings.from_email) if key else None,
+        private_files(settings),
     )
 
 

@@ -20,6 +20,8 @@ from starlette.types import Receive, Scope, Send
 import app.resources  # noqa: F401  (declares them)
 from admin.site import mount_admin
 from app import health
+from app.clients.clamav import ClamAv
+from app.clients.storage import private_files
 from app.clients.stripe import Stripe
 from app.clients.valkey import Counters
 from app.db import Database
@@ -114,6 +116,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     application.state.settings = settings
     application.state.database = database
     application.state.stripe = stripe
+    application.state.files = private_files(settings)
+    application.state.scanner = ClamAv(settings.clamav_socket) if settings.clamav_socket else None
     application.state.counters = counters if settings.rate_limits == "on" else None
     application.state.valkey = counters
     add_routes(application)

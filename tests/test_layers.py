@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (
-    ("app.settings", "app.errors", "app.local", "app.doubles"),
-    ("app.db", "app.clients", "app.jobs"),
+    ("app.settings", "app.errors", "app.mrz", "app.decoders", "app.local", "app.doubles"),
+    ("app.db", "app.clients", "app.jobs", "app.inspection"),
     ("app.kit",),
     ("app.resources",),
     ("app.auth", "app.letters", "app.receipt", "app.settlement"),
@@ -21,6 +21,7 @@ LAYERS = (
 """From the bottom: a module imports its own layer and those below."""
 HOMES = {
     **dict.fromkeys(("stripe", "obstore", "cloudinary", "resend", "valkey"), ("app.clients",)),
+    **dict.fromkeys(("pyvips", "pikepdf"), ("app.decoders",)),
     "sqladmin": ("admin",),
 }
 

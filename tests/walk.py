@@ -148,12 +148,13 @@ async def cast(app: FastAPI) -> dict[str, Person]:
 
 
 async def seen_row(app: FastAPI, resource: Resource, person: Person) -> Any:
-    """A row that this person may read, if the rule is about who he is or whose the row is."""
+    """A row that this person may read, if the rule is about who he is or whose the row is, and it is finished."""
     name, _, beyond = (resource.owner or "").partition(".")
+    finished = {"is_ready": True} if "is_ready" in resource.names else {}
     if name in ("", "id"):
-        return await row(app, resource.table)
+        return await row(app, resource.table, **finished)
     if not beyond:
-        return await row(app, resource.table, **{name: person.user.id})
+        return await row(app, resource.table, **finished, **{name: person.user.id})
     column = resource.column(name)
     parent = await row(app, parent_of(column), **{beyond: person.user.id})
     return await row(app, resource.table, **{name: parent.id})

@@ -16,6 +16,7 @@ from app.kit.resource import Resource
 from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
 from app.kit.table import Note
 from app.kit.web import PREFIX, Caller, SignedIn, example_of, json_response, problems, rule_needed
+from app.resources.documents import Document
 from app.resources.orders import OrderStatus, desk_orders, orders, service_flow
 from app.resources.payments import Payment
 from app.resources.refunds import Refund, RefundStatus
@@ -141,6 +142,25 @@ REFUNDED = Statement(
 )
 
 
+OWNER, DECIDER = User.sql_table.alias("owner"), User.sql_table.alias("decider")
+DOCUMENTS = Statement(
+    select(
+        Document.c.category,
+        reading.moment(Document.c.created_at),
+        OWNER.c.full_name,
+        OWNER.c.id,
+        reading.moment(Document.c.decided_at),
+        DECIDER.c.full_name,
+        DECIDER.c.id,
+        Document.c.status,
+        Document.c.rejection_reason,
+    )
+    .join(OWNER, OWNER.c.id == Document.c.user_id)
+    .join(DECIDER, DECIDER.c.id == Document.c.decided_by, isouter=True)
+    .where(Document.c.order_id == bindparam("order_id", type_=Uuid()), Document.c.is_ready)
+)
+
+
 async def timeline(database: Database, order_id: UUID, reader: Actor | None = None) -> list[dict[str, Any]]:
     """What happened to an order, oldest first. Staff (no `reader`) read who acted by name."""
     rows = await database.read(HISTORY, order_id=order_id)
@@ -164,7 +184,30 @@ async def timeline(database: Database, order_id: UUID, reader: Actor | None = No
         }
         for at, amount, currency, reason, name, user_id in await database.read(REFUNDED, order_id=order_id)
     ]
-    return sorted(steps + refunds, key=lambda event: str(event["at"]))
+    documents = [
+        event for row in await database.read(DOCUMENTS, order_id=order_id) for event in document_events(reader, *row)
+    ]
+    return sorted(steps + refunds + documents, key=lambda event: str(event["at"]))
+
+
+def document_events(
+    reader: Actor | None,
+    category: str,
+    received_at: str,
+    owner: str,
+    owner_id: UUID,
+    decided_at: str | None,
+    decider: str | None,
+    decider_id: UUID | None,
+    status: str,
+    reason: str | None,
+) -> list[dict[str, Any]]:
+    """A document came in, and was decided about."""
+    name = "Document" if category == "OTHER" else category.replace("_", " ").capitalize()
+    came = {"at": received_at, "text": f"{name} received", "by": by_whom(owner, owner_id, reader)}
+    text = f"{name} {status.lower()}" + (f": {reason}" if reason else "")
+    decided = {"at": decided_at, "text": text, "by": by_whom(decider, decider_id, reader)}
+    return [{"kind": "document", **event} for event in (came, decided) if event["at"]]
 
 
 def by_whom(name: str | None, user_id: UUID | None, reader: Actor | None) -> str | None:

@@ -57,8 +57,9 @@ class OrderCreate(Input):
     service_details: ServiceDetails | None = None
 
 
+SOLD = ("title", "type", "price", "currency", "region", "specs", "features", "required_documents")
 FOR_SALE = Statement(
-    select(*(Service.c[name] for name in ("title", "type", "price", "currency", "region", "specs", "features"))).where(
+    select(*(Service.c[name] for name in SOLD)).where(
         Service.c.id == bindparam("service_id", type_=Uuid()), Service.c.is_active
     )
 )
@@ -99,7 +100,7 @@ async def place_service_order(source: AsyncSession | Database, actor: Actor, wan
     found = await run(source, FOR_SALE, service_id=wanted.service_id)
     if not found:
         raise ValidationError.of("/service_id", "unknown_service", "There is no such service for sale.")
-    title, type, price, currency, region, specs, features = found[0]
+    title, type, price, currency, region, specs, features, required_documents = found[0]
     price, moment, order_id = round(price, exponent(currency)), now(), new_id()
     stamps = {"created_at": moment, "updated_at": moment}
     snapshot = {"title": title, "type": type, "price": str(price), "currency": currency, "region": region}
@@ -112,6 +113,7 @@ async def place_service_order(source: AsyncSession | Database, actor: Actor, wan
         user_id=actor.id,
         customer_info=wanted.customer_info.model_dump(),
         service_details=wanted.service_details.model_dump(mode="json") if wanted.service_details else None,
+        required_documents=required_documents,
     )
     item = new_row(
         OrderItem,

@@ -16,7 +16,9 @@ from app.errors import AppError, Unavailable
 from app.jobs import Tools
 from app.kit.once import KEPT, KeptAnswer
 from app.kit.table import Table, now
+from app.resources.documents import Document
 from app.resources.emails import Email, EmailStatus
+from app.resources.erasures import Erasure
 from app.resources.orders import Order, OrderStatus
 from app.resources.payments import OPEN, Payment
 from app.resources.refunds import Refund, RefundStatus
@@ -29,13 +31,15 @@ YOUNG, OLD_EVERY = timedelta(days=1), timedelta(hours=1)
 """Young payments are looked at in every round, older ones once an hour."""
 AFTERWARDS = ("charge.refunded", "refund.failed", "refund.updated", "charge.dispute.created")
 LOOK_BACK = timedelta(days=1)
+UNFINISHED = timedelta(minutes=15)
+"""Longer than any upload takes."""
 JOBS = table("procrastinate_jobs", column("task_name"), column("args"), column("status"))
 
 
 @jobs.every(lambda settings: settings.reconcile_seconds)
 async def reconcile(tools: Tools) -> None:
     """One round. Parts do not wait for each other's luck: one that fails is logged, and tried again next time."""
-    for part in (sweep_jobs, sweep_answers, look_at_open_payments, look_for_lost_events):
+    for part in (sweep_jobs, sweep_uploads, sweep_answers, look_at_open_payments, look_for_lost_events):
         try:
             await part(tools)
         except Exception as error:
@@ -51,6 +55,9 @@ async def sweep_jobs(tools: Tools) -> None:
     await touch(tools, Email, "send_email", Email.c.status == EmailStatus.QUEUED)
     await touch(tools, Refund, "carry_out_refund", Refund.c.status == RefundStatus.PENDING)
     await touch(tools, Order, "release_payments", unreleased())
+    undrawn = and_(Document.c.is_ready, Document.c.thumbnail_key.is_(None))
+    await touch(tools, Document, "draw_thumbnail", undrawn, "is_ready")
+    await touch(tools, Erasure, "erase_file", Erasure.c.due_at < now(), "due_at")
 
 
 def unreleased() -> ColumnElement[bool]:
@@ -70,8 +77,10 @@ def unreleased() -> ColumnElement[bool]:
     )
 
 
-async def touch(tools: Tools, of: type[Table], task: str, waiting: ColumnElement[bool]) -> None:
-    """Set the status to what it is, for rows that wait without a job."""
+async def touch(
+    tools: Tools, of: type[Table], task: str, waiting: ColumnElement[bool], watched: str = "status"
+) -> None:
+    """Set the column that the trigger watches to what it is, for rows that wait without a job."""
     has_job = exists().where(
         JOBS.c.task_name == task,
         cast(JOBS.c.status, Text).in_(("todo", "doing")),
@@ -80,11 +89,20 @@ async def touch(tools: Tools, of: type[Table], task: str, waiting: ColumnElement
     orphans = select(of.c.id).where(waiting, ~has_job).limit(MOST).with_for_update(skip_locked=True)
     async with tools.database.transaction() as session:
         touched = await session.execute(
-            update(of).where(of.c.id.in_(orphans)).values({"status": of.c.status, "updated_at": of.c.updated_at}),
+            update(of).where(of.c.id.in_(orphans)).values({watched: of.c[watched], "updated_at": of.c.updated_at}),
             execution_options={"synchronize_session": False},
         )
     if touched.rowcount:  # type: ignore[attr-defined]
         log.warning("%s waited without a job: %s", of.__tablename__, touched.rowcount)  # type: ignore[attr-defined]
+
+
+async def sweep_uploads(tools: Tools) -> None:
+    """Documents whose bytes never came, because the process died: their rows go, and their files are erased."""
+    async with tools.database.transaction() as session:
+        never = (~Document.c.is_ready, Document.c.created_at < now() - UNFINISHED)
+        swept = await session.execute(delete(Document).where(*never))
+    if swept.rowcount:  # type: ignore[attr-defined]
+        log.warning("uploads that were never finished: %s", swept.rowcount)  # type: ignore[attr-defined]
 
 
 async def sweep_answers(tools: Tools) -> None:

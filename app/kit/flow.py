@@ -75,12 +75,15 @@ class Flow:
 
 
 async def move(
-    session: AsyncSession, flow: Flow, row: Any, target: Choice, actor: Actor, party: str, **given: str | None
+    session: AsyncSession, flow: Flow, row: Any, target: Choice, actor: Actor, party: str, **given: Any
 ) -> Move:
-    """Take a step: `given` holds the fields the move needs. Raises IllegalTransition, also when somebody was faster."""
+    """Take a step: `given` holds the fields the move needs; those that are columns are kept in the row.
+
+    Raises IllegalTransition, also when somebody was faster.
+    """
     step = flow.choose(row, target, party)
     for name in step.needs:
-        if not (given.get(name) or "").strip():
+        if not str(given.get(name) or "").strip():
             raise ValidationError.of(f"/{name}", "missing", f"{step.label} needs a {name.replace('_', ' ')}.")
     moment, before = now(), row.values()
     guarded = update(flow.table).where(flow.table.c.id == row.id, flow.table.c.status == step.source)
@@ -93,6 +96,9 @@ async def move(
         raise IllegalTransition(allowed=[])
     set_committed_value(row, "status", target)
     set_committed_value(row, "updated_at", moment)
+    for name in given.keys() & flow.table.model_fields.keys():
+        if given[name] is not None:
+            setattr(row, name, given[name])
     for follow in flow.after:
         await follow(session, row, step, actor, given.get("reason"))
     before.pop("updated_at")

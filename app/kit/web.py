@@ -21,6 +21,7 @@ PARTS = {
     412: "Changed since you read it.",
     413: "The request is too large.",
     415: "This kind of content is not accepted.",
+    416: "There is no such part.",
     422: "A value is not valid.",
     429: "Too many requests.",
     503: "Cannot be done right now.",

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, func, select
+from sqlalchemy import Index, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -17,11 +17,13 @@ from app.kit.access import STAFF, Actor, Choice, mine, staff
 from app.kit.flow import Flow, Move
 from app.kit.reading import embedded
 from app.kit.resource import Computed, Look, Resource
-from app.kit.schemas import Input, rows_of
+from app.kit.schemas import Input, Output, rows_of
 from app.kit.table import Currency, Day, Email, Line, Note, Phone, Price, Table, Title, foreign_key, money
+from app.resources.documents import EXPIRES_TOO_SOON
 from app.resources.emails import mail
 from app.resources.order_items import OrderItem, order_items
 from app.resources.payments import Payment, PaymentMethod, PaymentStatus
+from app.resources.services import DocumentCategory
 from app.resources.status_changes import StatusChange
 from app.resources.users import User
 from app.settings import get_settings
@@ -79,6 +81,36 @@ class Order(Table, table=True):
     service_details: ServiceDetails | None = None
     admin_notes: Note | None = None
     assigned_to: UUID | None = foreign_key("users.id", default=None)
+    required_documents: list[DocumentCategory] = Field(default_factory=list)
+
+
+class OrderDocuments(Output):
+    """How far the documents of an order are: of the `required` categories so many are `verified`."""
+
+    required: int
+    verified: int
+    missing: list[DocumentCategory]
+    is_complete: bool
+    passport_expires_too_soon: bool
+
+
+def documents_of_order(resource: Resource) -> Any:
+    return literal_column(f"""(
+        SELECT json_build_object(
+            'required', count(*),
+            'verified', count(*) FILTER (WHERE has_one),
+            'missing', coalesce(json_agg(category) FILTER (WHERE NOT has_one), '[]'),
+            'is_complete', coalesce(bool_and(has_one), true),
+            'passport_expires_too_soon', EXISTS (
+                SELECT FROM documents WHERE order_id = orders.id AND status = 'VERIFIED' AND {EXPIRES_TOO_SOON}
+            )
+        ) FROM (
+            SELECT category, EXISTS (
+                SELECT FROM documents
+                WHERE order_id = orders.id AND documents.category = wanted.category AND status = 'VERIFIED'
+            ) AS has_one FROM jsonb_array_elements_text(orders.required_documents) AS wanted (category)
+        ) AS checked
+    )""")  # noqa: S608
 
 
 def order_letter(order: Mapping[str, Any], items: Iterable[tuple[str, int, Decimal]]) -> dict[str, Any]:
@@ -197,14 +229,25 @@ EXAMPLE = {
     "updated_at": "2026-11-22T09:30:00.000000Z",
     "items": [order_items.example],
     "allowed_transitions": ["CANCELLED"],
+    "documents": {
+        "required": 2,
+        "verified": 1,
+        "missing": ["PHOTO"],
+        "is_complete": False,
+        "passport_expires_too_soon": False,
+    },
 }
 
 orders = Resource(
     table=Order,
     owner="user_id",
     read=mine,
-    hidden=("admin_notes", "assigned_to"),
-    computed={"items": ITEMS, "allowed_transitions": allowed_transitions("owner")},
+    hidden=("admin_notes", "assigned_to", "required_documents"),
+    computed={
+        "items": ITEMS,
+        "allowed_transitions": allowed_transitions("owner"),
+        "documents": Computed(OrderDocuments, documents_of_order, single=True),
+    },
     example=EXAMPLE,
     **LISTS,
 )
@@ -215,7 +258,12 @@ desk_orders = Resource(
     read=staff,
     update=staff,
     writable=("admin_notes", "assigned_to"),
-    computed={"items": ITEMS, "allowed_transitions": allowed_transitions("staff")},
+    hidden=("required_documents",),
+    computed={
+        "items": ITEMS,
+        "allowed_transitions": allowed_transitions("staff"),
+        "documents": Computed(OrderDocuments, documents_of_order),
+    },
     search=("order_number", "customer_info.full_name", "customer_info.email", "customer_info.phone"),
     prepare=check_assignee,
     example={
@@ -232,6 +280,7 @@ desk_orders = Resource(
             "order_number",
             "status",
             "payment_status",
+            "documents",
             "customer_info.full_name",
             "total_amount",
             "created_at",

@@ -11,11 +11,12 @@ from app.errors import AppError
 from app.letters import FOLDER, Letter, LetterError, letter, preview, sample, templates
 
 EVERY = pytest.mark.parametrize("template", templates())
-ORDERS = pytest.mark.parametrize("template", [each for each in templates() if "order_number" in sample(each)])
+ORDERS = pytest.mark.parametrize("template", [each for each in templates() if "items" in sample(each)])
 MEANT = {
     "accounts": {"welcome", "verify_email", "reset_password", "password_changed"},
     "orders": {"order_received", "order_confirmed", "order_status_changed", "order_cancelled", "order_refunded"},
     "payments": {"payment_received", "payment_failed"},
+    "documents": {"document_verified", "document_rejected"},
 }
 SCRIPT = "<script>alert('Tom & Co')</script>"
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -29,6 +30,12 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *(
         ("order_status_changed", {"status": status, "reason": None, "tracking_number": None})
         for status in ("IN_PROGRESS", "COMPLETED", "SHIPPED", "DELIVERED")
+    ),
+    ("document_verified", {"documents": {"required": 1, "verified": 1, "missing": [], "is_complete": True}}),
+    *(
+        (f"document_{verdict}", {"order_number": None, "documents": None, "category": category})
+        for verdict in ("verified", "rejected")
+        for category in ("PASSPORT", "PHOTO", "BANK_STATEMENT", "OTHER")
     ),
 ]
 

@@ -1,0 +1,133 @@
+"""Verifying documents: staff look at one and decide, once; the customer is told, with what to do next."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import mrz
+from app.db import Session
+from app.errors import ValidationError
+from app.kit import changes, flow, reading
+from app.kit.access import Actor, staff
+from app.kit.flow import Flow, Move
+from app.kit.schemas import Input, data_of, read_schema
+from app.kit.table import Day, Note, now
+from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
+from app.resources.documents import Document, DocumentStatus, advice, desk_documents
+from app.resources.emails import mail
+from app.resources.orders import Order, desk_orders, documents_of_order, tell_customer
+from app.resources.services import DocumentCategory
+from app.resources.users import User
+from app.settings import get_settings
+
+router = APIRouter(prefix=PREFIX, tags=["Staff"])
+
+
+async def sign(session: AsyncSession, document: Document, move: Move, actor: Actor, reason: str | None) -> None:
+    document.decided_by, document.decided_at = actor.id, now()
+
+
+async def mail_the_verdict(
+    session: AsyncSession, document: Document, move: Move, actor: Actor, reason: str | None
+) -> None:
+    """To whom the order is for, with what the order still lacks; to the account where there is no order."""
+    verified = move.target is DocumentStatus.VERIFIED
+    template = "document_verified" if verified else "document_rejected"
+    about: dict[str, Any] = {"category": str(document.category), "file_name": document.original_name}
+    if not verified:
+        about |= {"reason": document.rejection_reason, "advice": advice(document.rejection_reason or "")}
+    if document.order_id:
+        order = await session.get_one(Order, document.order_id)
+        progress = await session.scalar(
+            select(documents_of_order(desk_orders)).select_from(Order).where(Order.c.id == order.id)
+        )
+        await tell_customer(session, order, template, documents=progress, **about)
+    else:
+        user = await session.get_one(User, document.user_id)
+        url = f"{get_settings().frontend_url.rstrip('/')}/dashboard/documents"
+        letter = {"name": user.full_name, "order_number": None, "order_url": url, "documents": None}
+        session.add(mail(user.email, template, None, **letter, **about))
+
+
+STAFF = frozenset({"staff"})
+verification = Flow(
+    "document",
+    Document,
+    moves=(
+        Move(DocumentStatus.PENDING, DocumentStatus.VERIFIED, STAFF, "Verify"),
+        Move(DocumentStatus.PENDING, DocumentStatus.REJECTED, STAFF, "Reject", ("rejection_reason",), danger=True),
+    ),
+    after=(sign, mail_the_verdict),
+)
+
+
+class Verdict(Input):
+    """VERIFIED, maybe with what was read in a passport; or REJECTED with the reason that the customer reads."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"status": "VERIFIED", "expires_on": "2031-03-14"},
+                {"status": "REJECTED", "rejection_reason": "The picture is blurred or cut off"},
+            ]
+        }
+    )
+
+    status: DocumentStatus
+    rejection_reason: Note | None = Field(None, max_length=1000, description="The customer reads it.")
+    expires_on: Day | None = Field(None, description="Until when the document is valid.")
+    mrz: str | None = Field(
+        None, max_length=200, description="The two lines at the foot of a passport; their check digits are verified."
+    )
+
+
+@router.patch(
+    "/admin/documents/{id}/verify",
+    operation_id="verifyDocument",
+    dependencies=[rule_needed(staff)],
+    response_model=None,
+    responses={
+        200: {"model": data_of(read_schema(desk_documents)), **example_of(desk_documents)},
+        **problems(401, 403, 404, 409, 422),
+    },
+)
+async def verify_document(id: str, session: Session, actor: Caller, body: Verdict) -> Response:
+    """Verify or reject a document
+
+    Once: who comes second gets 409 `illegal_transition`. The customer is mailed, with what to do about a rejection.
+    `expires_too_soon` says whether a passport is valid for less than six months after the journey.
+    """
+    document = await decide(session, actor, id, body)
+    return json_response(await reading.one(session, desk_documents, actor, document.id))
+
+
+async def decide(session: AsyncSession, actor: Actor, key: str | UUID, verdict: Verdict) -> Document:
+    """Raises Forbidden, NotFound, IllegalTransition, and ValidationError for what does not belong together."""
+    document: Document = await changes.locked(session, desk_documents, actor, key, desk_documents.read)
+    rejected = verdict.status is DocumentStatus.REJECTED
+    reason = (verdict.rejection_reason or "").strip() or None
+    if reason and not rejected:
+        raise ValidationError.of("/rejection_reason", "not_allowed", "A reason goes with REJECTED.")
+    for name in ("expires_on", "mrz"):
+        if getattr(verdict, name) and rejected:
+            raise ValidationError.of(f"/{name}", "not_allowed", "This goes with VERIFIED.")
+    given = {"rejection_reason": reason, "expires_on": expiry(document, verdict)}
+    await flow.move(session, verification, document, verdict.status, actor, "staff", **given)
+    return document
+
+
+def expiry(document: Document, verdict: Verdict) -> date | None:
+    """Until when the document is valid, as far as it was given."""
+    if not verdict.mrz:
+        return verdict.expires_on
+    if document.category is not DocumentCategory.PASSPORT:
+        raise ValidationError.of("/mrz", "not_allowed", "Only passports have these lines.")
+    read = mrz.read(verdict.mrz).expires
+    if verdict.expires_on and verdict.expires_on != read:
+        raise ValidationError.of("/expires_on", "differs", f"The lines of the passport say {read.isoformat()}.")
+    return read
