@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import auth
+from app.clients.storage import private_files
 from app.db import Database
 from app.errors import AppError
 from app.kit.access import Role
@@ -26,13 +27,17 @@ from app.resources.services import Service, ServiceType
 from app.resources.status_changes import StatusChange
 from app.resources.users import User
 from app.seed.catalogue import DESTINATIONS, NOTES, PURPOSES, SERVICES, STEP_REASONS
+from app.seed.papers import Papers
 from app.seed.people import ADMIN, CONSULTANTS, CUSTOMERS
+from app.seed.specimens import Paper, store
 from app.seed.till import Till
 from app.settings import Settings
 
 PASSWORD = "welcome-to-souk"  # noqa: S105
 LOGINS = {"admin": "sam@example.com", "consultant": "grace@example.com", "customer": "eleanor1@example.com"}
 ORDERS, DAYS = 300, 182
+NEEDED = timedelta(days=55)
+"""For so long services have named the documents they need: older orders were dealt with by e-mail."""
 PATHS: dict[OrderStatus, list[OrderStatus]] = {
     OrderStatus.PENDING: [],
     OrderStatus.CONFIRMED: [OrderStatus.CONFIRMED],
@@ -50,21 +55,33 @@ async def seed(database: Database, settings: Settings) -> None:
     """Fill an empty database. Raises SeedRefused in production, or when anybody has an account."""
     if settings.production:
         raise SeedRefused()
-    hashed = await auth.hash_password(PASSWORD)
     async with database.transaction() as session:
-        if await session.scalar(select(User.c.id).limit(1)):
-            raise SeedRefused()
-        await Agency(session, random.Random(20261122), datetime.now(UTC), hashed).open()
+        await refuse_people(session)
+    agency = Agency(random.Random(20261122), datetime.now(UTC), await auth.hash_password(PASSWORD))
+    agency.open()
+    await store(agency.papers, private_files(settings))
+    async with database.transaction() as session:
+        await refuse_people(session)
+        for rows in agency.batches:
+            session.add_all(rows)
+            await session.flush()
+
+
+async def refuse_people(session: AsyncSession) -> None:
+    if await session.scalar(select(User.c.id).limit(1)):
+        raise SeedRefused()
 
 
 class Agency:
-    """The demo in the making: one session, one source of chance, one `now`."""
+    """The demo in the making: one source of chance, one `now`. `batches` are rows in the order they can be saved in."""
 
-    def __init__(self, session: AsyncSession, chance: random.Random, now: datetime, hashed: str) -> None:
-        self.session, self.chance, self.now, self.hashed = session, chance, now, hashed
+    def __init__(self, chance: random.Random, now: datetime, hashed: str) -> None:
+        self.chance, self.now, self.hashed = chance, now, hashed
         self.till = Till()
+        self.batches: list[tuple[Table, ...]] = []
+        self.papers: list[Paper] = []
 
-    async def open(self) -> None:
+    def open(self) -> None:
         founded = self.now - timedelta(days=DAYS + 30)
         staff = [
             self.person(*ADMIN, Role.ADMIN, founded),
@@ -72,9 +89,8 @@ class Agency:
         ]
         customers = [self.customer(place, *each) for place, each in enumerate(CUSTOMERS, 1)]
         services = [self.service(place, each) for place, each in enumerate(SERVICES)]
-        self.session.add_all([*staff, *customers, *services])
-        await self.session.flush()
-        await self.place_orders(customers, [service for service in services if service.is_active], staff[1:])
+        self.save(*staff, *customers, *services)
+        self.place_orders(customers, [service for service in services if service.is_active], staff[1:])
 
     def id_at(self, moment: datetime) -> UUID:
         """A UUIDv7 of this moment."""
@@ -101,7 +117,7 @@ class Agency:
         values = {**texts, **prices, "type": ServiceType(texts["type"]), "slug": slugify(texts["title"])}
         return Service(**self.stamps(moment), **values)
 
-    async def place_orders(self, customers: list[User], services: list[Service], consultants: list[User]) -> None:
+    def place_orders(self, customers: list[User], services: list[Service], consultants: list[User]) -> None:
         moments = sorted(
             self.now - timedelta(days=DAYS * self.chance.random() ** 1.3, minutes=5) for _ in range(ORDERS)
         )
@@ -118,14 +134,17 @@ class Agency:
         series = [NumberSeries(series="HT", year=year, value=value) for year, value in counts.items()]
         lines = [line for rows in placed for line in rows[1:]]
         payments = [payment for _, payment in self.till.payments]
+        desk = Papers(self.now, customers, consultants)
+        desk.hand_in(placed)
+        self.papers = desk.drawn
         # the session does not know what comes before what refers to it
-        await self.save(*orders)
-        await self.save(*lines, *series, *payments, *self.till.mails(placed, self.now))
-        await self.save(*self.till.refunds.values(), *self.till.events(self.now))
+        self.save(*orders)
+        self.save(*lines, *series, *payments, *self.till.mails(placed, self.now))
+        self.save(*self.till.refunds.values(), *self.till.events(self.now))
+        self.save(*(paper.document for paper in desk.drawn), *desk.mails)
 
-    async def save(self, *rows: Table) -> None:
-        self.session.add_all(rows)
-        await self.session.flush()
+    def save(self, *rows: Table) -> None:
+        self.batches.append(rows)
 
     def place(
         self, number: str, moment: datetime, customer: User, service: Service, consultants: list[User]
@@ -143,6 +162,7 @@ class Agency:
             service_details=self.details(moment, customer, service),
             assigned_to=consultant.id if path and path[0] is not OrderStatus.CANCELLED else None,
             confirmed_without_payment=OrderStatus.CONFIRMED in path and not by_card,
+            required_documents=service.required_documents if moment > self.now - NEEDED else [],
         )
         order.status = path[-1] if path else OrderStatus.PENDING
         snapshot = {
