@@ -1,15 +1,17 @@
 """What a page shows beyond its resource's columns: steps of a flow, a history, rows that belong, what is wrong."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
 
+from admin.page import address
 from admin.panels import Panel, letter_panel, refund_panel, review_panel
 from app.db import Database
 from app.flows.order_steps import timeline
+from app.flows.verification import verification
 from app.kit.access import Rule, staff
 from app.kit.flow import Flow, Move
 from app.kit.resource import RESOURCES, Resource
@@ -18,6 +20,7 @@ from app.resources.orders import service_flow
 from app.resources.stripe_events import replays
 
 STAFF_PARTY = "staff"
+TO_VERIFY = "status=PENDING&sortBy=created_at&sort=asc"
 Values = Mapping[str, Any]
 History = Callable[[Database, UUID], Awaitable[list[dict[str, Any]]]]
 """What happened to a row, oldest first, for staff."""
@@ -25,11 +28,12 @@ History = Callable[[Database, UUID], Awaitable[list[dict[str, Any]]]]
 
 @dataclass(frozen=True)
 class Related:
-    """Rows of another resource whose column `by` points to the row of the page."""
+    """Rows of another resource whose column `by` points to the row of the page; its field `said` sums them up."""
 
     path: str
     by: str
     columns: tuple[str, ...]
+    said: str = ""
 
     @property
     def resource(self) -> Resource:
@@ -46,11 +50,40 @@ class Worry:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """What is wrong with a row: a sentence, and the column that says more, or the names of what it is about."""
+
+    text: str
+    column: str = ""
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A step to this target is possible, and yet too early for some rows. `text` is said before, `notice` after it."""
+
+    target: str
+    applies: Callable[[Values], bool]
+    text: str
+    notice: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the first page says of rows that wait: a title, and where work on them begins, with the words for it."""
+
+    title: str
+    begin: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True)
 class Extra:
     """`flows` by the row's `kind`, under the empty name where rows have none; `step` is who may move a row when that is
     not who may update it. `reason` is what is said of the reason a step is given; None: it is not asked for.
 
-    `alarm` is a heading and the column that says what is wrong with a row; `wide` are cards too large for the side.
+    `alarms` say what is wrong with a row, `cautions` which step is too early; `wide` are cards too large for the side.
+    The list `opens` with this query from the menu; `badge` is counted there.
     """
 
     flows: Mapping[str, Flow] = field(default_factory=dict)
@@ -60,9 +93,12 @@ class Extra:
     related: tuple[Related, ...] = ()
     panels: tuple[Callable[[Request, Values], Awaitable[Panel | None]], ...] = ()
     worries: tuple[Worry, ...] = ()
-    alarm: Callable[[Values], tuple[str, str] | None] = lambda values: None
+    alarms: Callable[[Values], Iterable[Alarm]] = lambda values: ()
+    cautions: tuple[Caution, ...] = ()
     wide: tuple[str, ...] = ()
-    on_home: bool = False
+    on_home: Desk | None = None
+    opens: str = ""
+    badge: Worry | None = None
 
     def flow(self, row: Any) -> Flow | None:
         kind = row.get("kind", "") if isinstance(row, Mapping) else getattr(row, "kind", "")
@@ -72,6 +108,10 @@ class Extra:
         """The steps that staff may take from here."""
         flow = self.flow(row)
         return flow.options(row["status"], STAFF_PARTY) if flow else []
+
+    def caution(self, row: Values, target: str) -> Caution | None:
+        """What is to be said of a step that is possible and too early."""
+        return next((each for each in self.cautions if each.target == target and each.applies(row)), None)
 
     def may_step(self, resource: Resource) -> Rule:
         return resource.update if self.step is None else self.step
@@ -91,14 +131,29 @@ async def order_history(database: Database, order_id: UUID) -> list[dict[str, An
     return await timeline(database, order_id)
 
 
-def to_review(payment: Values) -> tuple[str, str] | None:
-    return ("This payment needs review.", "review_reason") if payment["needs_review"] else None
+def to_review(payment: Values) -> Iterator[Alarm]:
+    if payment["needs_review"]:
+        yield Alarm("This payment needs review.", "review_reason")
 
 
-def failed(row: Values) -> tuple[str, str] | None:
-    if not row["error"]:
-        return None
-    return ("This failed." if row["status"] == "FAILED" else "The last try failed; there will be another."), "error"
+def failed(row: Values) -> Iterator[Alarm]:
+    if row["error"]:
+        said = "This failed." if row["status"] == "FAILED" else "The last try failed; there will be another."
+        yield Alarm(said, "error")
+
+
+def lacking(order: Values) -> Iterator[Alarm]:
+    """What an order that is not over yet lacks of its documents."""
+    found = order["documents"]
+    if order["status"] in ("PENDING", "CONFIRMED", "IN_PROGRESS"):
+        if found["missing"]:
+            yield Alarm("Not verified yet:", names=tuple(found["missing"]))
+        if found["passport_expires_too_soon"]:
+            yield Alarm("The passport expires less than six months after the journey.")
+
+
+def is_lacking(order: Values) -> bool:
+    return bool(order["documents"]["missing"])
 
 
 NOTHING_EXTRA = Extra()
@@ -108,10 +163,19 @@ EXTRAS: Mapping[str, Extra] = {
         reason="– the customer reads it",
         history=order_history,
         related=(
+            Related("admin/documents", "order_id", ("category", "status", "original_name", "created_at"), "documents"),
             Related("admin/payments", "order_id", ("created_at", "status", "amount", "refunded_amount", "card_brand")),
             Related("admin/emails", "order_id", ("created_at", "template", "status", "recipient")),
         ),
-        on_home=True,
+        alarms=lacking,
+        cautions=(Caution("IN_PROGRESS", is_lacking, "Not all documents are verified yet.", "documents_missing"),),
+        on_home=Desk("Waiting longest"),
+    ),
+    "admin/documents": Extra(
+        {"": verification},
+        on_home=Desk("Documents to verify", "next", "Verify documents"),
+        opens=TO_VERIFY,
+        badge=Worry("status", "PENDING", "to verify"),
     ),
     "admin/payments": Extra(
         related=(
@@ -120,14 +184,14 @@ EXTRAS: Mapping[str, Extra] = {
         ),
         panels=(review_panel, refund_panel),
         worries=(Worry("needs_review", "true", "Payments to review"),),
-        alarm=to_review,
+        alarms=to_review,
     ),
     "admin/emails": Extra(
         {"": sendings},
         step=staff,
         panels=(letter_panel,),
         worries=(Worry("status", "FAILED", "Failed emails"),),
-        alarm=failed,
+        alarms=failed,
     ),
     "admin/stripe-events": Extra(
         {"": replays},
@@ -136,7 +200,7 @@ EXTRAS: Mapping[str, Extra] = {
             Worry("status", "FAILED", "Failed Stripe events"),
             Worry("status", "UNMATCHED", "Unmatched Stripe events"),
         ),
-        alarm=failed,
+        alarms=failed,
         wide=("payload",),
     ),
 }
@@ -145,3 +209,9 @@ EXTRAS: Mapping[str, Extra] = {
 
 def extra_of(resource: Resource) -> Extra:
     return EXTRAS.get(resource.path, NOTHING_EXTRA)
+
+
+def entrance(resource: Resource) -> str:
+    """Where the menu leads: the list, as it is worked on."""
+    opens = extra_of(resource).opens
+    return address(resource.name) + (f"?{opens}" if opens else "")

@@ -33,7 +33,9 @@ LONGEST_LINE = 500
 
 @cache
 def kind_of(resource: Resource, name: str) -> Kind:
-    """The kind of a column. A list is `choices` of an enumeration, `lines` of text, or else JSON."""
+    """The kind of a column. A list is `choices` of an enumeration, `lines` of text, or else JSON; computed is JSON."""
+    if name in resource.computed:
+        return "json"
     if target_of(resource, name):
         return "reference"
     annotation = resource.annotation(name)
@@ -82,10 +84,21 @@ def words(text: str) -> str:
     return plain[:1].upper() + plain[1:].lower()
 
 
-LABELS = {"at": "When", "card_brand": "Card", "captured_amount": "Captured", "refunded_amount": "Refunded"}
+LABELS = {
+    "at": "When",
+    "card_brand": "Card",
+    "captured_amount": "Captured",
+    "refunded_amount": "Refunded",
+    "user_id": "Customer",
+    "original_name": "File name",
+    "has_thumbnail": "Preview",
+}
+OWN_LABELS = {("admin/documents", "created_at"): "Received"}
+"""By the path of the resource."""
 
 
-def label(path: str) -> str:
-    """A column's heading: `customer_info.full_name` is "Full name", `created_at` "Created", `user_id` "User"."""
+def label(path: str, resource: Resource | None = None) -> str:
+    """A column's heading: `customer_info.full_name` is "Full name", `created_at` "Created", `service_id` "Service"."""
     name = path.rpartition(".")[2]
-    return LABELS.get(name) or words(name.removesuffix("_at").removesuffix("_id").removeprefix("is_"))
+    own = OWN_LABELS.get((resource.path, path)) if resource else None
+    return own or LABELS.get(name) or words(name.removesuffix("_at").removesuffix("_id").removeprefix("is_"))

@@ -27,10 +27,16 @@ NOTICES = {
     "queued": "It is being done. Load the page again to see what came of it.",
     "reviewed": "Reviewed. Your note is kept with the payment.",
     "refunded": "Refunded. The customer is told by e-mail.",
+    "documents_missing": "Mind that documents are still missing.",
+    "verified": "Verified.",
+    "verified_expiring": "Verified, though that passport expires too soon.",
+    "rejected": "Rejected, and the customer is told.",
+    "next_document": "This is the next one.",
+    "no_more_documents": "There is nothing left to verify.",
     "refund_waits": "Stripe cannot be reached right now. The refund is written down and will be done.",
 }
-CALM = {"unchanged", "queued", "refund_waits"}
-"""Notices that are no success yet."""
+CALM = {"unchanged", "queued", "refund_waits", "documents_missing", "verified_expiring"}
+"""Notices that are no plain success."""
 NOTICE = "souk_notice"
 SENT_WITH_ERRORS = ("Retry-After", "Allow", "Connection")
 FAILED = (AppError, DBAPIError)
@@ -51,9 +57,15 @@ async def render(
     request: Request, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
 ) -> Response:
     """A page. A notice from the step before is shown once."""
-    name = request.cookies.get(NOTICE, "")
-    notice = _(NOTICES[name]) if name in NOTICES else None
-    shown = {"notice": notice, "notice_tone": "info" if name in CALM else "success", **context}
+    names = [name for name in request.cookies.get(NOTICE, "").split(".") if name in NOTICES]
+    notice = " ".join(_(NOTICES[name]) for name in names)
+    badges = await office_of(request).badges(request) if request.scope.get("person") else {}
+    shown = {
+        "badges": badges,
+        "notice": notice,
+        "notice_tone": "success" if CALM.isdisjoint(names) else "info",
+        **context,
+    }
     answer = await office_of(request).templates.TemplateResponse(request, f"sqladmin/{template}", shown, status)
     answer.headers.update({name: value for name, value in (headers or {}).items() if name == "Retry-After"})
     if NOTICE in request.cookies:
@@ -61,9 +73,10 @@ async def render(
     return answer
 
 
-def redirect(to: str, notice: str) -> Response:
+def redirect(to: str, *notices: str) -> Response:
     answer = RedirectResponse(to, 303)
-    answer.set_cookie(NOTICE, notice, 60, path=BASE, httponly=True, samesite="strict")  # no secret: one of NOTICES
+    names = ".".join(notices)  # no secret: some of NOTICES
+    answer.set_cookie(NOTICE, names, 60, path=BASE, httponly=True, samesite="strict")
     return answer
 
 

@@ -4,21 +4,26 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from babel.dates import format_timedelta
 from markupsafe import Markup
+from sqladmin.i18n import get_locale
 from sqladmin.i18n import gettext as _
 
 from admin.kinds import Kind, kind_of, label, looks, words
 from admin.page import address
 from admin.references import Names
 from app.kit.resource import Resource
-from app.kit.table import bare
+from app.kit.table import bare, now
 from app.receipt import card
 
 NOTHING = Markup('<span class="text-secondary">—</span>')
 LEFT_TO_RIGHT = re.compile(r"[\x21-\x7e]+|\+?[\d ()./-]+")
+PICTURE = Markup('<img class="thumbnail" src="{}" alt="{}" loading="lazy" width="48" height="48">')
+NO_PICTURE = Markup('<span class="thumbnail" role="img" aria-label="{}"><i class="ti ti-file-text"></i></span>')
 MOST_ENTRIES = 3
 TONES = {
     **dict.fromkeys(("PENDING", "QUEUED", "PROCESSING", "RECEIVED", "UNMATCHED"), "waiting"),
@@ -169,6 +174,32 @@ def changed_value(row: Row, value: Any) -> Markup:
     return reference(row, value) if isinstance(value, str) and value in row.names else any_value(value)
 
 
+def progress(row: Row, value: Mapping[str, Any]) -> Markup:
+    """How many of the documents that an order needs are verified; nothing when it needs none."""
+    said = _("%(verified)s of %(required)s verified") % value
+    return badge(said, "good" if value["is_complete"] else "waiting") if value["required"] else NOTHING
+
+
+def thumbnail(row: Row, value: bool) -> Markup:
+    """The small picture of a document, or a sheet of paper where there is none."""
+    what, picture = row.text("category"), address(row.resource.name, row.values["id"], "thumbnail")
+    return PICTURE.format(picture, what) if value else NO_PICTURE.format(what)
+
+
+def size(value: int) -> str:
+    """Bytes as people say them: `102.8 kB`."""
+    if value < 1000:
+        return _("%(n)s bytes") % {"n": value}
+    return f"{value / 1000:.1f} kB" if value < 1_000_000 else f"{value / 1_000_000:.1f} MB"
+
+
+def ago(value: str) -> Markup:
+    """`1 day ago`; the moment itself shows when it is pointed at."""
+    since = format_timedelta(datetime.fromisoformat(value) - now(), add_direction=True, locale=get_locale())
+    exact = f"{value[:10]} {value[11:16]} UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(value, exact, since)
+
+
 def payment_card(row: Row, value: str) -> Markup:
     """`Visa ending in 4242`"""
     return ltr(card(row.values))
@@ -216,6 +247,10 @@ SHOW: Mapping[Kind, Shown] = {
 SPECIAL: Mapping[tuple[str, str], Shown] = {
     ("admin/audit", "changes"): changed,
     ("admin/audit", "row_id"): changed_row,
+    ("admin/documents", "category"): lambda row, value: Markup.escape(_(words(value))),
+    ("admin/documents", "file_size"): lambda row, value: ltr(size(value)),
+    ("admin/documents", "has_thumbnail"): thumbnail,
+    ("admin/orders", "documents"): progress,
     ("admin/orders", "payment_status"): payment_status,
     ("admin/payments", "card_brand"): payment_card,
     ("admin/payments", "refunded_amount"): refunded,

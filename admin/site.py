@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from sqladmin import Admin
 from sqladmin.i18n import gettext
+from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -15,12 +16,28 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from admin import page, show
-from admin.door import BASE, BehindTheDoor, Door, person_or_nobody
+from admin.door import BASE, BehindTheDoor, Door, actor, person_or_nobody
+from admin.extras import extra_of
 from admin.kinds import label, looks, words
-from admin.pages import deletion, details, export, forms, home, letters, lists, login, refunds, reviews, steps
+from admin.pages import (
+    deletion,
+    details,
+    documents,
+    export,
+    files,
+    forms,
+    home,
+    letters,
+    lists,
+    login,
+    refunds,
+    reviews,
+    steps,
+)
 from admin.views import ResourceView, view_for
 from app.db import Database
 from app.errors import AppError, NotFound
+from app.kit.reading import visible
 from app.settings import Settings
 
 HERE = Path(__file__).parent
@@ -30,6 +47,12 @@ ROUTES = (
     Route("/login", login.login_page, name="login"),
     Route("/login", login.log_in, methods=["POST"]),
     Route("/logout", login.log_out, methods=["POST"], name="logout"),
+    Route("/documents/next", documents.first, name="next-document"),
+    Route("/documents/details/{pk}", documents.document_page, name="document"),
+    Route("/documents/verdict/{pk}", documents.verdict, methods=["POST"], name="verdict"),
+    Route("/documents/picture/{pk}", files.picture, name="picture"),
+    Route("/documents/file/{pk}", files.file, name="file"),
+    Route("/documents/thumbnail/{pk}", files.thumbnail, name="thumbnail"),
     Route("/{identity}/list", lists.list_page, name="list"),
     Route("/{identity}/details/{pk}", details.details_page, name="details"),
     Route("/{identity}/create", forms.create_page, name="create"),
@@ -59,6 +82,7 @@ HELPERS: dict[str, Any] = {
     "label": label,
     "status": show.status,
     "moment": show.moment,
+    "ago": show.ago,
     "address": page.address,
     "with_query": page.with_query,
     "messages": page.messages,
@@ -99,14 +123,31 @@ class BackOffice(Admin):
     def menu(self, request: Request) -> list[tuple[str, list[ResourceView]]]:
         """What this member of staff may open, by group."""
         groups: dict[str, list[ResourceView]] = {}
-        for view in self.views:
-            if isinstance(view, ResourceView) and view.is_accessible(request):
-                groups.setdefault(view.category, []).append(view)
+        for view in self.seen(request):
+            groups.setdefault(view.category, []).append(view)
         return list(groups.items())
+
+    async def badges(self, request: Request) -> dict[str, int]:
+        """How many rows of a view wait for somebody, by its address, where the menu says so."""
+        found, reader = {}, actor(request)
+        badges = ((view.resource, badge) for view in self.seen(request) if (badge := extra_of(view.resource).badge))
+        async with page.database_of(request).transaction() as session:
+            for resource, badge in badges:
+                wanted = type_coerce(resource.column(badge.name), String) == badge.value
+                rows = select(func.count()).where(wanted, visible(resource, reader, resource.read))
+                found[resource.name] = await session.scalar(rows) or 0
+        return found
+
+    def seen(self, request: Request) -> list[ResourceView]:
+        """The views that this member of staff may open."""
+        return [view for view in self.views if isinstance(view, ResourceView) and view.is_accessible(request)]
 
     def view_of(self, request: Request) -> ResourceView:
         """The view an address names. Raises NotFound."""
-        name = request.path_params["identity"]
+        return self.view_named(request.path_params["identity"])
+
+    def view_named(self, name: str) -> ResourceView:
+        """Raises NotFound."""
         for view in self.views:
             if isinstance(view, ResourceView) and view.identity == name:
                 return view

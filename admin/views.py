@@ -13,6 +13,7 @@ from sqlalchemy import Select, select
 from starlette.requests import Request
 
 from admin.door import actor
+from admin.extras import entrance
 from admin.kinds import words
 from app.errors import NotFound
 from app.kit.access import NOBODY, Actor, Role, Rule, answer
@@ -24,6 +25,7 @@ class ResourceView(ModelView):
     """A resource in the back office."""
 
     resource: ClassVar[Resource]
+    entrance: ClassVar[str]
     can_import: ClassVar[bool] = False
     page_size: ClassVar[int] = 25
 
@@ -77,6 +79,7 @@ def view_for(resource: Resource) -> type[ResourceView]:
     assert look
     body = {
         "resource": resource,
+        "entrance": entrance(resource),
         "name": words(resource.noun),
         "name_plural": words(resource.name),
         "category": look.group,

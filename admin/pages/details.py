@@ -17,7 +17,7 @@ from admin.extras import Extra, Related, extra_of
 from admin.kinds import kind_of
 from admin.page import address, database_of, office_of, render
 from admin.pages.lists import shown_columns
-from admin.references import Names, names_in
+from admin.references import names_in
 from admin.show import Row
 from app.errors import AppError
 from app.kit.access import Actor, Rule, answer
@@ -42,6 +42,7 @@ class Table:
     linked: bool
     more: str | None = None
     total: Markup | None = None
+    said: Markup | None = None
 
 
 async def details_page(request: Request) -> Response:
@@ -67,7 +68,7 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
     moves = extra.moves(values) if can_step else []
     in_panel = any(name in typed for panel in panels for name in panel.fields)
     has_form = in_panel or typed.get("status") in {str(move.target) for move in moves}
-    alarm = extra.alarm(values)
+    alarms = list(extra.alarms(values))
     tables = [table for name in resource.computed if (table := table_of(row, name))]
     return await render(
         request,
@@ -75,13 +76,14 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
         error.status if error else 200,
         view=view,
         row=row,
-        alarm=alarm,
+        alarms=alarms,
         facts=[name for name in resource.columns if name not in above(resource) and not is_aside(resource, name)],
-        cards=cards(resource, extra, values, alarm[1] if alarm else ""),
+        cards=cards(resource, extra, values, {alarm.column for alarm in alarms}),
         wide=extra.wide,
-        tables=tables + [related_table(names, key, *each) for each in found if each[1]],
+        tables=tables + [related_table(row, key, *each) for each in found if each[1]],
         panels=panels,
         moves=moves,
+        cautions={str(move.target): extra.caution(values, str(move.target)) for move in moves},
         reason=extra.reason,
         history=await extra.history(database, key) if extra.history else [],
         trail=[Row(audit, entry, names) for _, entry in entries],
@@ -107,12 +109,12 @@ def is_aside(resource: Resource, name: str) -> bool:
     return kind_of(resource, name) in ("json", "note")
 
 
-def cards(resource: Resource, extra: Extra, values: Mapping[str, Any], said: str) -> list[str]:
-    """The columns with a card at the side; not the one that the alarm has said."""
+def cards(resource: Resource, extra: Extra, values: Mapping[str, Any], said: set[str]) -> list[str]:
+    """The columns with a card at the side; not those that an alarm has said."""
     return [
         name
         for name in resource.columns
-        if is_aside(resource, name) and values[name] and name not in (said, *extra.wide)
+        if is_aside(resource, name) and values[name] and name not in {*said, *extra.wide}
     ]
 
 
@@ -158,11 +160,12 @@ async def related(request: Request, each: Related, key: UUID) -> tuple[Found, in
     return [(resource, row) for row in found["data"]], found["meta"]["total"]
 
 
-def related_table(names: Names, key: UUID, each: Related, found: Found, total: int) -> Table:
+def related_table(row: Row, key: UUID, each: Related, found: Found, total: int) -> Table:
     resource = each.resource
     more = f"{address(resource.name)}?{each.by}={key}" if resource.admin and total > len(found) else None
-    rows = [Row(resource, values, names, brief=True) for _, values in found]
-    return Table(resource.name, list(each.columns), rows, resource.admin is not None, more)
+    rows = [Row(resource, values, row.names, brief=True) for _, values in found]
+    said = row.show(each.said) if each.said else None
+    return Table(resource.name, list(each.columns), rows, resource.admin is not None, more, said=said)
 
 
 def belonging(resource: Resource, values: Mapping[str, Any]) -> Found:

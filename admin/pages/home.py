@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from admin.door import actor
-from admin.extras import Worry, extra_of
+from admin.door import BASE, actor
+from admin.extras import Desk, Worry, entrance, extra_of
 from admin.kinds import looks, members, words
 from admin.page import address, database_of, render
 from admin.pages.lists import counts_by, newest, shown_columns
@@ -21,16 +21,20 @@ LONGEST = 10
 class Queue:
     """The work on one kind of rows: how many in each status, and those that wait longest for staff."""
 
-    title: str
+    name: str
     counts: list[tuple[str, int, str]]
+    desk: Desk
     columns: tuple[str, ...]
+    title: str
     link: str
+    begin: str
     waiting: list[Row]
 
 
 async def home(request: Request) -> Response:
     open_to_me = [resource for resource in looks() if answer(resource.read, actor(request))]
-    queues = [await queue(request, resource) for resource in open_to_me if extra_of(resource).on_home]
+    desks = [(resource, desk) for resource in open_to_me if (desk := extra_of(resource).on_home)]
+    queues = [await queue(request, resource, desk) for resource, desk in desks]
     worries = [(resource, worry) for resource in open_to_me for worry in extra_of(resource).worries]
     counted = [await count(request, resource, worry) for resource, worry in worries]
     return await render(request, "index.html", queues=queues, worries=[each for each in counted if each[1]])
@@ -43,11 +47,15 @@ async def count(request: Request, resource: Resource, worry: Worry) -> tuple[str
     return worry.text, counts.get(worry.value, 0), f"{address(resource.name)}?{worry.name}={worry.value}"
 
 
-async def queue(request: Request, resource: Resource) -> Queue:
+async def queue(request: Request, resource: Resource, desk: Desk) -> Queue:
     extra, link = extra_of(resource), address(resource.name)
+    assert resource.admin
     async with database_of(request).transaction() as session:
         counts = await counts_by(session, resource, actor(request), "status")
-        wanted = f"status__in={','.join(extra.waiting())}&sort=created_at"
+        statuses = extra.waiting()
+        wanted = f"status{'__in' * (len(statuses) > 1)}={','.join(statuses)}&sort=created_at"
         waiting = await newest(session, request, resource, wanted, LONGEST)
     shown = [(value, counts.get(value, 0), f"{link}?status={value}") for value in members(resource, "status")]
-    return Queue(words(resource.name), shown, shown_columns(resource), link, waiting)
+    columns, title = shown_columns(resource), resource.admin.title
+    begin = f"{BASE}/{resource.name}/{desk.begin}" if desk.begin and waiting else ""
+    return Queue(words(resource.name), shown, desk, columns, title, entrance(resource), begin, waiting)

@@ -76,7 +76,8 @@ async def list_page(request: Request) -> Response:
 
 def shown_columns(resource: Resource) -> tuple[str, ...]:
     assert resource.admin
-    return tuple(name for name in resource.admin.columns if name.partition(".")[0] in resource.columns)
+    known = {*resource.columns, *resource.computed}
+    return tuple(name for name in resource.admin.columns if name.partition(".")[0] in known)
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def heading(request: Request, resource: Resource, path: str) -> Heading:
     link = with_query(request, sortBy=path, sort="asc" if order == "desc" else "desc", page=None)
     is_amount = "." not in path and kind_of(resource, path) in ("money", "number")
     is_title = resource.admin is not None and path == resource.admin.title
-    return Heading(path, label(path), link if path in resource.sort else None, order, is_title, is_amount)
+    return Heading(path, label(path, resource), link if path in resource.sort else None, order, is_title, is_amount)
 
 
 @dataclass(frozen=True)

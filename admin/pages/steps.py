@@ -1,18 +1,22 @@
 """Taking a step of a flow: a POST with a reason, through the one guarded move that the API uses too."""
 
+import json
 from collections.abc import Mapping
 
 from pydantic import TypeAdapter
 from pydantic import ValidationError as Invalid
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.door import actor
-from admin.extras import STAFF_PARTY, extra_of
+from admin.extras import STAFF_PARTY, Extra, extra_of
 from admin.page import FAILED, Typed, address, as_problem, database_of, office_of, posted, redirect
 from admin.pages.details import shown
 from app.errors import NotFound
 from app.kit import changes, flow
+from app.kit.access import Choice
+from app.kit.reading import one
 from app.kit.schemas import as_validation_error
 from app.kit.table import Line, Note
 
@@ -26,7 +30,7 @@ async def step(request: Request) -> Response:
     """Move a row on. What cannot be done is said on its page, with the reason still there."""
     resource, key = office_of(request).view_of(request).resource, request.path_params["pk"]
     extra, typed = extra_of(resource), await posted(request)
-    if not extra.flows:
+    if not extra.flows or not extra.may_step(resource):
         raise NotFound()
     try:
         given = checked(typed, extra.fields())
@@ -39,10 +43,22 @@ async def step(request: Request) -> Response:
             if target is None:
                 raise flow.IllegalTransition("There is no such step.", allowed=[])
             await flow.move(session, steps, row, target, actor(request), STAFF_PARTY, **given)
+            notices = await notices_of(session, request, extra, target)
     except FAILED as error:
         kept = {name: typed.last(name) for name in typed.texts}
         return await shown(request, as_problem(error), kept)
-    return redirect(address(resource.name, key), "queued" if target in QUEUED else "moved")
+    return redirect(address(resource.name, key), *notices)
+
+
+async def notices_of(session: AsyncSession, request: Request, extra: Extra, target: Choice) -> list[str]:
+    """That it is done or being done, and what is to be minded all the same."""
+    done = "queued" if target in QUEUED else "moved"
+    if not extra.cautions:
+        return [done]
+    resource, key = office_of(request).view_of(request).resource, request.path_params["pk"]
+    values = json.loads(await one(session, resource, actor(request), key))["data"]
+    caution = extra.caution(values, str(target))
+    return [done, caution.notice] if caution else [done]
 
 
 def checked(typed: Typed, names: set[str]) -> Mapping[str, str | None]:
