@@ -27,7 +27,7 @@ from app.kit.resource import RESOURCES
 from app.kit.router import routes
 from app.resources.users import User
 from app.running import Stop
-from app.seed import LOGINS, PASSWORD, SeedRefused, at_stripe, seed
+from app.seed import LOGINS, PASSWORD, SeedRefused, at_stripe, seed, specimens
 from app.settings import Settings, env_example, get_settings
 
 
@@ -45,6 +45,9 @@ def main() -> None:
             added.add_argument("message", help="what it changes, in a few words")
         if name == "mail-preview":
             added.add_argument("folder", type=Path, nargs="?", default=Path("var/mails"))
+        if name == "specimen":
+            added.add_argument("name", help="whose passport it is")
+            added.add_argument("file", type=Path, help="the JPEG to write")
         if name == "create-admin":
             added.add_argument("--email")
     options = parser.parse_args()
@@ -236,6 +239,12 @@ def mail_preview(options: argparse.Namespace) -> None:
         print(path)
 
 
+def specimen(options: argparse.Namespace) -> None:
+    """Draw a specimen of a passport, to try uploads with."""
+    options.file.write_bytes(specimens.passport(options.name))
+    print(options.file)
+
+
 def print_env_example(options: argparse.Namespace) -> None:
     """Print `.env.example` from the settings class."""
     print(env_example(), end="")
@@ -295,6 +304,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "resources": resources,
     "openapi": openapi,
     "mail-preview": mail_preview,
+    "specimen": specimen,
     "env-example": print_env_example,
     "check": check,
 }

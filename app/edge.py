@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth import authenticate
@@ -103,6 +104,8 @@ def to_app_error(error: BaseException) -> AppError:
             return ValidationError.of("", "out_of_range", "A number has too many digits.")
         kind = BY_STATUS.get(error.status_code, InternalError if error.status_code >= 500 else BadRequest)
         return kind(headers=dict(error.headers or {}))
+    if isinstance(error, ClientDisconnect):
+        return BadRequest("The request ended before its body did.")
     if known := as_app_error(error):
         if known.status == Unavailable.status:
             log.warning("unavailable: %r", error)

@@ -24,7 +24,7 @@ log = logging.getLogger("souk.inspection")
 PROGRAM = ("-P", decoders.__file__)
 AT_ONCE = 1
 """Of each event loop: uploads wait for each other instead of adding up their memory."""
-PATIENCE, SECONDS = 30.0, 25.0
+PATIENCE, SECONDS = 60.0, 25.0
 """How long to wait for a turn, and how long the work may take."""
 ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG")
 """What the decoders may know of ours: no key, no password, no address of a database."""

@@ -80,13 +80,19 @@ def signed_in(base: str, email: str) -> dict[str, str]:
 
 def test_the_story_and_the_tutorial_work_as_printed(running: tuple[Path, str]) -> None:
     copy, base = running
-    story = (block("story") + block("story of a payment")).replace("http://127.0.0.1:8000", base)
+    story = "".join(map(block, ("story", "story of a payment", "story of a passport")))
+    story = story.replace("http://127.0.0.1:8000", base).replace(".venv/bin/souk", f"{sys.executable} -m app")
     story = story.replace("http://127.0.0.1:8001", f"http://127.0.0.1:{int(base.rpartition(':')[2]) + 1}")
-    told = subprocess.run(["bash", "-eu", "-c", story], capture_output=True, text=True, check=True, timeout=240).stdout
+    told = subprocess.run(
+        ["bash", "-eu", "-c", story], capture_output=True, text=True, check=True, timeout=240, cwd=copy
+    ).stdout
     assert '"order_number":"HT-' in told
     assert '"text":"Order placed"' in told
     assert told.index("<title>Declined") < told.index("<title>Paid") < told.index('"status":"SUCCEEDED"')
     assert "Order confirmed: Paid by Visa ending in 4242" in told
+    assert '"status":"PENDING","original_name":"passport.jpg"' in told
+    assert '"missing" : ["PASSPORT"' in told
+    assert (copy / "saved.jpg").read_bytes().startswith(b"\xff\xd8\xff")
 
     assert list((copy / "migrations/versions").glob("*branch_offices.py"))
     admin = signed_in(base, "sam@example.com")
@@ -104,6 +110,19 @@ def test_the_story_and_the_tutorial_work_as_printed(running: tuple[Path, str]) -
         mails = ask("GET", f"{base}/api/v1/admin/emails?template=order_confirmed&limit=1", headers=admin).json()["data"]
         assert "receipt-HT-" in staff.get(f"/admin/emails/details/{mails[0]['id']}").text
         assert "Algiers" in staff.get("/admin/offices/list").text
+        verify_the_last(staff, base, admin)
+
+
+def verify_the_last(staff: httpx.Client, base: str, admin: dict[str, str]) -> None:
+    """Amina's passport, in the back office, as the button does it."""
+    listed = ask("GET", f"{base}/api/v1/admin/documents?status=PENDING&limit=1", headers=admin).json()["data"]
+    key = listed[0]["id"]
+    assert "Amina Benali" in staff.get(f"/admin/documents/details/{key}").text
+    assert staff.get(f"/admin/documents/picture/{key}").content.startswith(b"\xff\xd8\xff")
+    assert staff.post(f"/admin/documents/verdict/{key}", data={"status": "VERIFIED"}).status_code == 303
+    assert ask("GET", f"{base}/api/v1/admin/documents/{key}", headers=admin).json()["data"]["status"] == "VERIFIED"
+    mails = ask("GET", f"{base}/api/v1/admin/emails?template=document_verified&limit=1", headers=admin).json()["data"]
+    assert mails[0]["recipient"] == "amina@example.com"
 
 
 def test_the_table_of_settings_is_complete() -> None:

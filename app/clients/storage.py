@@ -28,9 +28,11 @@ SECONDS = 15.0
 CONNECT = 4.0
 CHUNK = 256 * 1024
 PART = 5 * 1024 * 1024
-"""Bytes read at a time: of a download, and of an upload to a bucket, where two parts may be on their way."""
-AT_ONCE = 3
+"""Bytes read at a time: of a file here or a download, and of an upload to a bucket, which takes no smaller parts."""
+AT_ONCE = 2
 """Documents that one process stores at a time: the others wait, instead of adding up their memory."""
+PATIENCE = 30.0
+"""Seconds that they wait for a turn."""
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,9}", re.ASCII)
 
 
@@ -136,8 +138,8 @@ class Objects:
             import obstore
 
             file.seek(0)
-            attributes = {"Content-Type": mime_type} if self.signs else None
-            await obstore.put_async(self.store, key, file, attributes=attributes, chunk_size=PART, max_concurrency=2)
+            attributes, size = ({"Content-Type": mime_type}, PART) if self.signs else (None, CHUNK)
+            await obstore.put_async(self.store, key, file, attributes=attributes, chunk_size=size, max_concurrency=1)
 
     async def open(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         return await begun(self.chunks(check(key), start, stop))
@@ -247,7 +249,7 @@ class PrivateFiles:
     def __init__(self, current: Store, *others: Store) -> None:
         self.current = current
         self.stores = {each.name: each for each in (*others, current)}
-        self.turn = asyncio.Semaphore(AT_ONCE)
+        self.turn, self.patience = asyncio.Semaphore(AT_ONCE), PATIENCE
 
     def address(self, key: str) -> str:
         """Where a new file of this key goes: to be written down before it is stored."""
@@ -255,8 +257,15 @@ class PrivateFiles:
 
     async def put(self, key: str, file: BinaryIO, mime_type: str) -> str:
         """The address of the file, now that it is stored."""
-        async with self.turn:
+        try:
+            async with asyncio.timeout(self.patience):
+                await self.turn.acquire()
+        except TimeoutError:
+            raise StorageDown from None
+        try:
             await self.current.put(key, file, mime_type)
+        finally:
+            self.turn.release()
         return self.address(key)
 
     async def open(self, address: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:

@@ -20,11 +20,12 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.clients.clamav import ClamAv
 from app.clients.storage import PrivateFiles
 from app.db import Database
-from app.errors import Conflict, PayloadTooLarge, Unavailable, UnsupportedMediaType, ValidationError
+from app.errors import BadRequest, Conflict, PayloadTooLarge, Unavailable, UnsupportedMediaType, ValidationError
 from app.inspection import Inspected, inspect
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, mine
@@ -42,6 +43,8 @@ LARGEST = 10 * 1024 * 1024
 MOST = 500
 """Documents that one customer may keep."""
 LONGEST_NAME, LONGEST_FIELD = 120, 10_000
+KEPT_IN_MEMORY = 64 * 1024
+"""Bytes of an upload that are not on the disk yet."""
 Asked = tuple[Actor, str, str, bytes]
 """Who asks, at which address, with which Idempotency-Key, for what."""
 
@@ -133,8 +136,18 @@ async def received(request: Request) -> AsyncIterator[Upload]:
     """The upload, read from the request. Raises what is wrong with its form."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType("Send the file as multipart/form-data.")
-    async with request.form(max_files=1, max_fields=10, max_part_size=LONGEST_FIELD) as form:
+    parser = MultiPartParser(
+        request.headers, cast(Any, request.stream()), max_files=1, max_fields=10, max_part_size=LONGEST_FIELD
+    )
+    parser.spool_max_size = KEPT_IN_MEMORY
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise BadRequest(error.message) from None
+    try:
         yield upload_of(form.multi_items())
+    finally:
+        await form.close()
 
 
 def upload_of(parts: list[tuple[str, UploadFile | str]]) -> Upload:

@@ -1,7 +1,7 @@
 """Verifying documents: staff look at one and decide, once; the customer is told, with what to do next."""
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -54,6 +54,7 @@ async def mail_the_verdict(
         session.add(mail(user.email, template, None, **letter, **about))
 
 
+LONGEST_REASON = 1000
 STAFF = frozenset({"staff"})
 verification = Flow(
     "document",
@@ -79,7 +80,9 @@ class Verdict(Input):
     )
 
     status: DocumentStatus
-    rejection_reason: Note | None = Field(None, max_length=1000, description="The customer reads it.")
+    rejection_reason: Annotated[Note, Field(max_length=LONGEST_REASON)] | None = Field(
+        None, description="The customer reads it."
+    )
     expires_on: Day | None = Field(None, description="Until when the document is valid.")
     mrz: str | None = Field(
         None, max_length=200, description="The two lines at the foot of a passport; their check digits are verified."

@@ -52,6 +52,15 @@ def passport_of(full_name: str, country: str, expires: date, number: str | None 
     return Passport(number or known, surname, given_names, issuer, issuer, born, sex, expires)
 
 
+def passport(full_name: str) -> bytes:
+    """An Algerian passport of this person, valid for eight years, as JPEG."""
+    from app.seed import drawings
+
+    today = date.today()
+    person = passport_of(full_name, "DZ", date(today.year + 8, today.month, 1))
+    return drawings.passport(person, COUNTRIES["DZ"][1], Random(full_name))
+
+
 def names_of(full_name: str) -> tuple[str, str]:
     """Given names and surname; who has one name has it as surname."""
     given, _, surname = LATIN.get(full_name, full_name.replace(" ", "|", 1)).partition("|")
