@@ -9,7 +9,8 @@ from PIL import Image
 
 from app.clients.clamav import ClamAv
 from app.clients.storage import PrivateFiles, bucket
-from app.flows.uploads import LARGEST, MOST, clean_name
+from app.flows.uploads import LARGEST, MOST, QuotaReached, check_quota, clean_name
+from app.resources.documents import Document
 from tests.documents.conftest import drawn
 from tests.doubles.clamav import EICAR, LocalClamAv
 
@@ -190,6 +191,26 @@ async def test_the_room_of_a_customer_has_an_end_also_for_many_at_once(agency, a
         **owner,
     )
     assert (await agency.send(alice)).json()["code"] == "quota_reached"
+
+
+async def test_two_who_look_for_room_at_once_see_each_other(agency, alice):
+    """Files are read one at a time, so over HTTP they hardly meet: here they do."""
+    database, quota = agency.app.state.database, 1000
+    mine = Document(
+        user_id=alice.user.id, category="PHOTO", original_name="a", file_size=800, mime_type="", storage_key="local:a"
+    )
+
+    async def second():
+        async with database.transaction() as session:
+            await check_quota(session, alice.actor, 800, quota)
+
+    async with database.transaction() as session:
+        await check_quota(session, alice.actor, 800, quota)
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.3)
+        session.add(mine)
+    with pytest.raises(QuotaReached):
+        await waiting
 
 
 async def test_repeats_with_a_key_are_one_document(agency, alice):
