@@ -61,6 +61,8 @@ FORBIDDEN = re.compile(
 )
 """Read from qpdf's canonical spelling, where names have no needless escapes and tokens stand one space apart. A name
 alone is an object of its own, which another one may refer to."""
+TRIFLE = re.compile("xref|cross-reference|file is damaged|number of objects|Resources is missing|expected endobj")
+"""Warnings of qpdf about what many a program gets wrong and nothing is lost by."""
 TROUBLE = {"pyvips": "damaged", "pikepdf": "broken_pdf", "pypdfium2": "broken_pdf"}
 KEPT: list[Any] = []
 """What pyvips calls back and yet forgets."""
@@ -74,8 +76,6 @@ def main(task: str, *numbers: str) -> None:
     limit()
     try:
         verdict = TASKS[task](*map(int, numbers))
-    except Refused as refused:
-        verdict = {"code": str(refused)}
     except MemoryError:
         verdict = {"code": "too_complex"}
     except Exception as error:
@@ -85,6 +85,8 @@ def main(task: str, *numbers: str) -> None:
 
 def named(error: Exception) -> str:
     """The code of what a library does not take. Any other error is a fault of ours, and a crash."""
+    if isinstance(error, Refused):
+        return str(error)
     if type(error).__name__ == "PasswordError":
         return "has_password"
     if "memory" in str(error).lower():
@@ -286,15 +288,33 @@ def whole() -> bytes:
 
 def pdf_checked() -> int:
     """Copy a PDF in which there is nothing but pages, and count them. What qpdf has to guess at another reader may
-    guess differently, so that something hides there: a file that makes it warn is broken."""
+    guess differently, so that something hides there: a file that makes it warn is broken. Only trifles are mended,
+    such as a wrong table of what is where; what we keep is then what qpdf has read."""
     import pikepdf
 
     pikepdf.settings.set_qpdf_limits(
         flate_max_memory=INFLATED, run_length_max_memory=INFLATED, png_max_memory=INFLATED, tiff_max_memory=INFLATED
     )
     content = whole()
-    if content[content.rfind(b"%%EOF") + 5 :].strip(b"\0\t\n\f\r "):
+    if not content.rstrip(b"\0\t\n\f\r ").endswith(b"%%EOF"):
         raise Refused("broken_pdf")
+    try:
+        pages = pages_in(content)
+    except (pikepdf.PdfError, Refused) as error:
+        if named(error) != "broken_pdf":
+            raise
+        content = mended(content)
+        pages = pages_in(content)
+    opens_for_reader(content)
+    with open(1, "wb", closefd=False) as target:
+        target.truncate(0)
+        target.write(content)
+    return pages
+
+
+def pages_in(content: bytes) -> int:
+    import pikepdf
+
     with pikepdf.open(io.BytesIO(content), attempt_recovery=False, suppress_warnings=True) as document:
         if document.is_encrypted:
             raise Refused("has_password")
@@ -302,11 +322,19 @@ def pdf_checked() -> int:
         pages = len(document.pages)
     if not 0 < pages <= PAGES:
         raise Refused("too_many_pages" if pages else "no_pages")
-    opens_for_reader(content)
-    with open(1, "wb", closefd=False) as target:
-        target.truncate(0)
-        target.write(content)
     return pages
+
+
+def mended(content: bytes) -> bytes:
+    """The same as qpdf writes it, if nothing but trifles is wrong with it."""
+    import pikepdf
+
+    written = io.BytesIO()
+    with pikepdf.open(io.BytesIO(content), suppress_warnings=True) as document:
+        document.save(written)
+        if not all(TRIFLE.search(str(warning)) for warning in document.get_warnings()):
+            raise Refused("broken_pdf")
+    return written.getvalue()
 
 
 def look_through(document: "Pdf") -> None:

@@ -73,9 +73,9 @@ class Inspected:
 async def inspect(
     source: BinaryIO, target: BinaryIO, seconds: float = SECONDS, patience: float = PATIENCE
 ) -> Inspected:
-    """Write to target what is safe to keep of source: a picture drawn anew, a PDF as it is. Both are real files, read
-    and overwritten from their start. 415 for what we do not take, 422 for what is damaged or harmful, 503 when it is
-    not our turn within `patience` seconds."""
+    """Write to target what is safe to keep of source: a picture drawn anew, a PDF as it is, or mended. Both are real
+    files, read and overwritten from their start. 415 for what we do not take, 422 for what is damaged or harmful, 503
+    when it is not our turn within `patience` seconds."""
     verdict = await decoded(source, target, "inspect", seconds=seconds, patience=patience)
     return Inspected(verdict["mime_type"], size_of(target), verdict["pages"])
 

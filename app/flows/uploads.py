@@ -17,7 +17,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import delete, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -29,7 +28,7 @@ from app.errors import BadRequest, Conflict, PayloadTooLarge, Unavailable, Unsup
 from app.inspection import Inspected, inspect
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, mine
-from app.kit.once import Key, RequestInProgress, begin_work, keep
+from app.kit.once import Key, begin_work, keep
 from app.kit.schemas import Input, data_of, read_schema, validated
 from app.kit.web import PREFIX, SignedIn, example_of, problems
 from app.resources.documents import ENDINGS, Document, documents
@@ -190,7 +189,10 @@ async def scan(scanner: ClamAv | None, file: BinaryIO) -> None:
 async def store(
     request: Request, actor: Actor, upload: Upload, clean: BinaryIO, found: Inspected, key: str | None
 ) -> Response:
-    """Raises NotFound for an order that is not the caller's, QuotaReached, Unavailable; then nothing is left behind."""
+    """Raises NotFound for an order that is not the caller's, QuotaReached, Unavailable; then nothing is left behind.
+
+    Of repeats with one key that run at once the first to be ready counts; the others give its answer and are forgotten.
+    """
     database: Database = request.app.state.database
     files: PrivateFiles = request.app.state.files
     asked = (actor, request.url.path, key, await asyncio.to_thread(upload.fingerprint)) if key is not None else None
@@ -235,16 +237,9 @@ async def expected(
         mime_type=found.mime_type,
         pages=found.pages,
         storage_key="",
-        asked_as=session.info["kept_answer"][0] if asked else None,
     )
     document.storage_key = files.address(file_key(document))
     session.add(document)
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        if "asked_as" in str(error.orig):
-            raise RequestInProgress(headers={"Retry-After": "2"}) from None
-        raise
     return document
 
 
@@ -270,7 +265,7 @@ async def finished(session: AsyncSession, actor: Actor, document_id: UUID) -> Re
     document = await session.get(Document, document_id, with_for_update=True, populate_existing=True)
     if document is None:
         raise Unavailable()
-    document.is_ready, document.asked_as = True, None
+    document.is_ready = True
     values = {name: pair for name, pair in audit.new_values(document).items() if name != "is_ready"}
     session.add(audit.entry(actor, "created", document, values, changes.secrets_of(document)))
     await session.flush()

@@ -25,7 +25,7 @@ class DocumentStatus(Choice):
 
 class Document(Table, table=True):
     """`storage_key` is where the bytes are (`local:documents/…`), `thumbnail_key` where their small picture is: None
-    until a job has made it, empty when there can be none. `asked_as` is the Idempotency-Key of an upload that runs.
+    until a job has made it, empty when there can be none.
     """
 
     __table_args__ = (
@@ -48,7 +48,6 @@ class Document(Table, table=True):
     decided_at: datetime | None = None
     storage_key: Line
     thumbnail_key: Line | None = None
-    asked_as: Line | None = Field(default=None, unique=True)
     is_ready: bool = False
 
 
@@ -96,7 +95,7 @@ def has_thumbnail(resource: Resource) -> Any:
 
 
 FILE_URL = Computed(str, file_url)
-HIDDEN = ("storage_key", "thumbnail_key", "asked_as", "is_ready", "updated_at")
+HIDDEN = ("storage_key", "thumbnail_key", "is_ready", "updated_at")
 LISTS: dict[str, Any] = {
     "filters": ("status", "category", "order_id"),
     "sort": ("created_at",),

@@ -55,7 +55,6 @@ def upgrade() -> None:
     sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('storage_key', sa.String(length=200), nullable=False),
     sa.Column('thumbnail_key', sa.String(length=200), nullable=True),
-    sa.Column('asked_as', sa.String(length=200), nullable=True),
     sa.Column('is_ready', sa.Boolean(), nullable=False),
     sa.CheckConstraint("category IN ('PASSPORT', 'PHOTO', 'BANK_STATEMENT', 'OTHER')", name=op.f('ck_documents_category')),
     sa.CheckConstraint("status <> 'REJECTED' OR rejection_reason <> ''", name=op.f('ck_documents_rejection_reason')),
@@ -63,8 +62,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['decided_by'], ['users.id'], name=op.f('fk_documents_decided_by'), ondelete='RESTRICT'),
     sa.ForeignKeyConstraint(['order_id'], ['orders.id'], name=op.f('fk_documents_order_id'), ondelete='RESTRICT'),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_documents_user_id'), ondelete='RESTRICT'),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_documents')),
-    sa.UniqueConstraint('asked_as', name=op.f('uq_documents_asked_as'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_documents'))
     )
     op.create_index(op.f('ix_documents_category'), 'documents', ['category'], unique=False)
     op.create_index('ix_documents_created_at', 'documents', ['created_at'], unique=False)

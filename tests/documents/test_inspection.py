@@ -273,7 +273,6 @@ def in_action(**entries: object):
         pytest.param(b"%PDF-<script>alert(1)</script>", "broken_pdf", id="html with a pdf header"),
         pytest.param(pdf() + files.archive("a.html"), "broken_pdf", id="pdf and zip"),
         pytest.param(pdf() + b"<script>alert(1)</script>", "broken_pdf", id="script after the end"),
-        pytest.param(re.sub(rb"startxref\s+\d+", b"startxref\n9", pdf()), "broken_pdf", id="lost table"),
         pytest.param(files.drawn({4: b"<</S/URI/S/Thread>>"}), "broken_pdf", id="a key said twice"),
         pytest.param(files.many_objects(), "too_complex", id="too many objects"),
         pytest.param(files.drawn({4: b"[" * 2000 + b"]" * 2000}), "broken_pdf", id="nested 2,000 deep"),
@@ -281,6 +280,35 @@ def in_action(**entries: object):
 )
 async def test_a_pdf_that_does_more_than_show_pages_is_refused(content, code):
     assert await refusal(content) == code
+
+
+SLOPPY = b"""%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]>>
+xref
+0 4
+0000000000 65535 f
+trailer<</Size 9/Root 1 0 R>>
+startxref
+1490
+%%EOF"""
+
+
+@pytest.mark.parametrize(
+    "content", [re.sub(rb"startxref\s+\d+", b"startxref\n9", pdf()), SLOPPY], ids=["lost table", "written by hand"]
+)
+async def test_trifles_of_a_pdf_are_mended(content):
+    found, kept = await inspected(content)
+    assert (found.mime_type, found.pages) == ("application/pdf", 1)
+    assert kept != content
+    again, same = await inspected(kept)
+    assert (again, same) == (found, kept)
+
+
+async def test_what_is_mended_is_looked_through():
+    harmful = SLOPPY.replace(b"<</Type/Catalog", b"<</OpenAction<</S/JavaScript/JS(app.alert(1))>>/Type/Catalog")
+    assert await refusal(harmful) == "has_script"
 
 
 async def test_a_pdf_bomb_is_refused():
