@@ -15,7 +15,9 @@ from app import auth
 from app.clients.storage import private_files
 from app.settings import Settings
 from tests.documents.conftest import drawn
+from tests.doubles.cloudinary import LocalCloudinary
 from tests.doubles.s3 import S3
+from tests.doubles.serving import serving
 from tests.payments.processes import BARE, ROOT
 from tests.test_readme import free_port, wait_for
 
@@ -112,6 +114,24 @@ async def test_a_passport_goes_its_way_in_s3(souk, s3, alice, carl):
             return keys(s3, "souk-private") == []
 
         await until(gone)
+
+
+async def test_a_passport_goes_its_way_in_cloudinary(agency, alice, carl):
+    account = LocalCloudinary()
+    with serving(account) as url:
+        given = {"cloud_name": "souk", "api_key": "1234", "api_secret": "shh", "api_base": url}
+        settings = agency.tools.settings.model_dump() | {f"cloudinary_{name}": value for name, value in given.items()}
+        agency = agency.with_files(private_files(Settings(**settings), seconds=5))
+        document = await agency.document(alice)
+        await agency.work()
+        key = f"documents/{alice.user.id}/{document['id']}"
+        assert sorted(account.files) == [key, f"{key}-thumbnail"]
+        saved = await carl.get(f"/documents/{document['id']}/file", headers={"Range": "bytes=2-9"})
+        assert (saved.status_code, len(saved.content)) == (206, 8)
+        await alice.delete(f"/documents/{document['id']}")
+        await agency.work()
+        assert not account.files
+    assert (await agency.send(alice)).status_code == 503
 
 
 async def test_s3_down_before_during_and_after(agency, s3, alice):

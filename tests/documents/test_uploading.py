@@ -96,6 +96,7 @@ async def test_raw_names_of_any_kind_are_taken(agency, alice):
             assert saved.status_code == 200
 
 
+CATEGORY = b'--x\r\nContent-Disposition: form-data; name="category"\r\n\r\nPHOTO\r\n--x--\r\n'
 REFUSED = {
     "no file": ({}, {"category": "PHOTO"}, 415, "unsupported_media_type"),
     "a file under another name": ({"document": ("a.jpg", b"x")}, {"category": "PHOTO"}, 422, "validation_error"),
@@ -139,6 +140,7 @@ async def test_odd_forms_are_refused_cleanly(agency, alice, case):
         ("application/json", b'{"category": "PASSPORT"}', 415),
         ("multipart/form-data", b"--x\r\n", 400),
         ("multipart/form-data; boundary=x", b"", 422),
+        ("multipart/form-data; boundary=x", CATEGORY, 422),
         ("multipart/form-data; boundary=x", b"--y\r\n\r\n--y--", 400),
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n", 400),
         ("multipart/form-data; boundary=" + "x" * 3000, b"--x", 400),
