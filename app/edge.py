@@ -30,6 +30,7 @@ from app.errors import (
     UnsupportedMediaType,
     ValidationError,
 )
+from app.flows.uploads import LARGEST, TOO_LARGE
 from app.kit.access import NOBODY, Actor
 from app.kit.audit import REQUEST, RequestFacts
 from app.kit.once import Replayed
@@ -38,8 +39,9 @@ from app.kit.table import new_id
 
 log = logging.getLogger("souk")
 MAX_BODY = 1024 * 1024
-MAX_UPLOAD = {"/api/v1/documents/upload": 10 * MAX_BODY + 64 * 1024}
-"""Bytes that a body may have: there, a file of 10 MiB and what wraps it; anywhere else MAX_BODY."""
+SMALL = (MAX_BODY, f"At most {MAX_BODY} bytes.")
+LARGE = {"/api/v1/documents/upload": (LARGEST + 64 * 1024, TOO_LARGE)}
+"""Bytes that a body may have, and what is said to more: there, a file and what wraps it; anywhere else SMALL."""
 SIGNED_IN, ANONYMOUS, MINUTE = 600, 300, 60
 UNCOUNTED = {"/api/v1/payments/webhook"}
 """Stripe calls these, in bursts and from few addresses; their signature is checked instead."""
@@ -70,10 +72,10 @@ def address(text: str) -> str:
 
 def limited(receive: Receive, scope: Scope) -> Receive:
     """A `receive` that counts: more bytes than this address takes is PayloadTooLarge, however they come."""
-    most = MAX_UPLOAD.get(scope["path"], MAX_BODY)
+    most, sentence = LARGE.get(scope["path"], SMALL)
     length = header(scope, b"content-length")
     if length.isdigit() and (len(length) > 18 or int(length) > most):
-        raise PayloadTooLarge(f"At most {most} bytes.")
+        raise PayloadTooLarge(sentence)
     received = 0
 
     async def counted() -> Message:
@@ -81,7 +83,7 @@ def limited(receive: Receive, scope: Scope) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > most:
-            raise PayloadTooLarge(f"At most {most} bytes.")
+            raise PayloadTooLarge(sentence)
         return message
 
     return counted

@@ -50,7 +50,8 @@ SENTENCES = {
     "too_complex": "This file is too complex to read. Please upload a simpler copy, such as a photo or a scan of it.",
     "too_many_pixels": "This picture has more than 40 megapixels. Please upload a smaller one.",
     "broken_pdf": f"This PDF is broken. {PRINT}",
-    "has_password": "This PDF is protected by a password. Please save a copy without the password and upload that.",
+    "has_password": "This PDF is protected by a password, or against copying. Please save a copy without the "
+    'protection; if you can open it, choose Print, then "Save as PDF", and upload the new file.',
     "no_pages": "This PDF has no pages. Please save it once more and upload the new file.",
     "too_many_pages": "This PDF has more than 300 pages. Please upload only the pages that are needed.",
     "has_script": f"This PDF contains a script, which may be harmful. {PRINT}",

@@ -13,19 +13,21 @@ from starlette.responses import Response, StreamingResponse
 
 from app import jobs
 from app.clients.storage import PrivateFiles
-from app.db import Database
-from app.errors import AppError, NotFound, Unavailable
+from app.db import Database, Session
+from app.errors import AppError, Conflict, NotFound, Unavailable
 from app.inspection import picture
 from app.jobs import Tools
-from app.kit import audit
+from app.kit import audit, changes
 from app.kit.access import Actor, either
 from app.kit.reading import key_of, visible
 from app.kit.table import now
 from app.kit.web import PREFIX, SignedIn, problems
-from app.resources.documents import ENDINGS, Document, desk_documents, documents
+from app.resources.documents import ENDINGS, Document, DocumentStatus, desk_documents, documents
 from app.resources.erasures import Erasure
+from app.resources.orders import Order, OrderStatus
 
 router = APIRouter(prefix=PREFIX, tags=["Documents"])
+WORKED_ON = (OrderStatus.CONFIRMED, OrderStatus.IN_PROGRESS)
 READERS = either(documents.read, desk_documents.read)
 THUMBNAIL = 400
 """Pixels that a thumbnail is wide."""
@@ -121,6 +123,29 @@ def part(range: str | None, size: int) -> tuple[int, int]:
 def as_attachment(name: str) -> str:
     plain = re.sub(r'[^ -~]|["\\%]', "_", name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+class DocumentInUse(Conflict):
+    """We work on your order with this document: please ask us to delete it."""
+
+
+@router.delete(
+    "/documents/{id}",
+    status_code=204,
+    operation_id="deleteDocument",
+    name="deleteDocument",
+    responses=problems(401, 404, 409),
+)
+async def delete_document(id: str, session: Session, actor: SignedIn) -> None:
+    """Delete one's own document
+
+    Its file is erased. One that was verified stays while its order is CONFIRMED or IN_PROGRESS (409 `document_in_use`).
+    """
+    document: Document = await changes.locked(session, documents, actor, id, documents.delete)
+    order = await session.get(Order, document.order_id) if document.order_id else None
+    if order and document.status is DocumentStatus.VERIFIED and order.status in WORKED_ON:
+        raise DocumentInUse()
+    await changes.delete(session, documents, actor, document.id)
 
 
 # -- thumbnails

@@ -24,7 +24,15 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from app.clients.clamav import ClamAv
 from app.clients.storage import PrivateFiles
 from app.db import Database
-from app.errors import BadRequest, Conflict, PayloadTooLarge, Unavailable, UnsupportedMediaType, ValidationError
+from app.errors import (
+    BadRequest,
+    Conflict,
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationError,
+)
 from app.inspection import Inspected, inspect
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, mine
@@ -39,6 +47,10 @@ from app.resources.users import User
 log = logging.getLogger("souk.uploads")
 router = APIRouter(prefix=PREFIX, tags=["Documents"])
 LARGEST = 10 * 1024 * 1024
+TOO_LARGE = (
+    "A document may have at most 10 MiB (10,485,760 bytes). Please take the photo at a lower resolution, or save the "
+    "PDF with smaller pictures."
+)
 MOST = 500
 """Documents that one customer may keep."""
 LONGEST_NAME, LONGEST_FIELD = 120, 10_000
@@ -91,7 +103,11 @@ BODY: dict[str, Any] = {
                     "properties": {
                         "file": {"type": "string", "format": "binary", "description": "PDF, JPEG or PNG, ≤ 10 MiB."},
                         "category": {"type": "string", "enum": [str(each) for each in DocumentCategory]},
-                        "order_id": {"type": "string", "format": "uuid", "description": "The order it belongs to."},
+                        "order_id": {
+                            "type": "string",
+                            "description": "The id of the order it belongs to.",
+                            "example": "",
+                        },
                     },
                 }
             }
@@ -159,7 +175,7 @@ def upload_of(parts: list[tuple[str, UploadFile | str]]) -> Upload:
     if not isinstance(file, UploadFile):
         raise ValidationError.of("/file", "missing", "Choose a file.")
     if (file.size or 0) > LARGEST:
-        raise PayloadTooLarge("A document may have at most 10 MiB (10,485,760 bytes).")
+        raise PayloadTooLarge(TOO_LARGE)
     cast(SpooledTemporaryFile[bytes], file.file).rollover()
     return Upload(file.file, file.filename or "", fields["category"], fields.get("order_id"))
 
@@ -246,7 +262,10 @@ async def expected(
 async def check_order(session: AsyncSession, actor: Actor, order_id: UUID | None) -> None:
     if order_id is None:
         return
-    order: Order = await changes.locked(session, orders, actor, order_id, mine)
+    try:
+        order: Order = await changes.locked(session, orders, actor, order_id, mine)
+    except NotFound:
+        raise NotFound("You have no such order.") from None
     if order.status is OrderStatus.CANCELLED:
         raise OrderCancelled()
 

@@ -119,18 +119,32 @@ async def decide(session: AsyncSession, actor: Actor, key: str | UUID, verdict: 
     for name in ("expires_on", "mrz"):
         if getattr(verdict, name) and rejected:
             raise ValidationError.of(f"/{name}", "not_allowed", "This goes with VERIFIED.")
-    given = {"rejection_reason": reason, "expires_on": expiry(document, verdict)}
+    order = await session.get(Order, document.order_id) if document.order_id else None
+    number = (order.values()["service_details"] or {}).get("passport_number") if order else None
+    given = {"rejection_reason": reason, "expires_on": expiry(document, number, verdict)}
     await flow.move(session, verification, document, verdict.status, actor, "staff", **given)
     return document
 
 
-def expiry(document: Document, verdict: Verdict) -> date | None:
-    """Until when the document is valid, as far as it was given."""
+def expiry(document: Document, number: str | None, verdict: Verdict) -> date | None:
+    """Until when the document is valid, as far as it was given. `number` is the passport the order is about."""
     if not verdict.mrz:
         return verdict.expires_on
     if document.category is not DocumentCategory.PASSPORT:
         raise ValidationError.of("/mrz", "not_allowed", "Only passports have these lines.")
-    read = mrz.read(verdict.mrz).expires
-    if verdict.expires_on and verdict.expires_on != read:
-        raise ValidationError.of("/expires_on", "differs", f"The lines of the passport say {read.isoformat()}.")
-    return read
+    passport = mrz.read(verdict.mrz)
+    if verdict.expires_on and verdict.expires_on != passport.expires:
+        said = passport.expires.isoformat()
+        raise ValidationError.of("/expires_on", "differs", f"The lines of the passport say {said}.")
+    if number and plain(number) != plain(passport.number):
+        raise ValidationError.of(
+            "/mrz",
+            "another_passport",
+            f"The order names passport {number}, these lines say {passport.number}. If the order is wrong, leave the "
+            "lines out and give the date alone.",
+        )
+    return passport.expires
+
+
+def plain(number: str) -> str:
+    return "".join(filter(str.isalnum, number)).upper()

@@ -79,15 +79,16 @@ def file_url(resource: Resource) -> Any:
     return literal_column("'/api/v1/documents/'") + cast(resource.column("id"), String) + literal_column("'/file'")
 
 
-EXPIRES_TOO_SOON = """coalesce(documents.category = 'PASSPORT' AND documents.expires_on < coalesce((
+EXPIRES_TOO_SOON = """(documents.expires_on < coalesce((
     SELECT CAST(journey.service_details->>'travel_date' AS date) + interval '6 months'
     FROM orders AS journey WHERE journey.id = documents.order_id
-), current_date), false)"""
-"""Whether a passport is valid for less than six months after the journey, which most borders ask for."""
+), current_date))"""
+"""Whether a passport is valid for less than six months after the journey, which most borders ask for; without a
+journey, whether it has expired. NULL while nobody has said when it expires."""
 
 
 def expires_too_soon(resource: Resource) -> Any:
-    return literal_column(EXPIRES_TOO_SOON)
+    return literal_column(f"CASE WHEN documents.category = 'PASSPORT' THEN {EXPIRES_TOO_SOON} END")
 
 
 def has_thumbnail(resource: Resource) -> Any:
@@ -134,7 +135,7 @@ desk_documents = Resource(
     hidden=HIDDEN,
     computed={
         "file_url": FILE_URL,
-        "expires_too_soon": Computed(bool, expires_too_soon),
+        "expires_too_soon": Computed(bool | None, expires_too_soon),
         "has_thumbnail": Computed(bool, has_thumbnail),
     },
     search=("original_name",),
@@ -143,7 +144,7 @@ desk_documents = Resource(
         "pages": 1,
         "decided_by": None,
         "decided_at": None,
-        "expires_too_soon": False,
+        "expires_too_soon": None,
         "has_thumbnail": True,
     },
     admin=Look(
@@ -155,4 +156,4 @@ desk_documents = Resource(
     ),
     **LISTS,
 )
-"""The same as staff see them: everybody's, with who decided and whether a passport expires too soon."""
+"""The same as staff see them: everybody's, with who decided and whether a passport expires too soon (null: unknown)."""

@@ -85,30 +85,36 @@ class Order(Table, table=True):
 
 
 class OrderDocuments(Output):
-    """How far the documents of an order are: of the `required` categories so many are `verified`."""
+    """How far the documents of an order are: of the `required` categories so many are `verified`, these are `waiting`
+    for our staff, and these are `missing`: not handed in, or rejected. `passport_expires_too_soon` is null while it is
+    not known."""
 
     required: int
     verified: int
+    waiting: list[DocumentCategory]
     missing: list[DocumentCategory]
     is_complete: bool
-    passport_expires_too_soon: bool
+    passport_expires_too_soon: bool | None
 
 
 def documents_of_order(resource: Resource) -> Any:
     return literal_column(f"""(
         SELECT json_build_object(
             'required', count(*),
-            'verified', count(*) FILTER (WHERE has_one),
-            'missing', coalesce(json_agg(category) FILTER (WHERE NOT has_one), '[]'),
-            'is_complete', coalesce(bool_and(has_one), true),
-            'passport_expires_too_soon', EXISTS (
-                SELECT FROM documents WHERE order_id = orders.id AND status = 'VERIFIED' AND {EXPIRES_TOO_SOON}
+            'verified', count(*) FILTER (WHERE best = 'VERIFIED'),
+            'waiting', coalesce(json_agg(category) FILTER (WHERE best = 'PENDING'), '[]'),
+            'missing', coalesce(json_agg(category) FILTER (WHERE best IS NULL), '[]'),
+            'is_complete', coalesce(bool_and(best IS NOT DISTINCT FROM 'VERIFIED'), true),
+            'passport_expires_too_soon', (
+                SELECT bool_or({EXPIRES_TOO_SOON}) FROM documents
+                WHERE order_id = orders.id AND category = 'PASSPORT' AND status = 'VERIFIED'
             )
         ) FROM (
-            SELECT category, EXISTS (
-                SELECT FROM documents
-                WHERE order_id = orders.id AND documents.category = wanted.category AND status = 'VERIFIED'
-            ) AS has_one FROM jsonb_array_elements_text(orders.required_documents) AS wanted (category)
+            SELECT category, (
+                SELECT max(status) FROM documents
+                WHERE order_id = orders.id AND documents.category = wanted.category
+                AND status IN ('PENDING', 'VERIFIED') AND is_ready
+            ) AS best FROM jsonb_array_elements_text(orders.required_documents) AS wanted (category)
         ) AS checked
     )""")  # noqa: S608
 
@@ -230,8 +236,9 @@ EXAMPLE = {
     "items": [order_items.example],
     "allowed_transitions": ["CANCELLED"],
     "documents": {
-        "required": 2,
+        "required": 3,
         "verified": 1,
+        "waiting": ["BANK_STATEMENT"],
         "missing": ["PHOTO"],
         "is_complete": False,
         "passport_expires_too_soon": False,

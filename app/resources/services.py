@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from pydantic import AfterValidator
 from slugify import slugify
 from sqlalchemy import Index, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,6 +31,10 @@ class DocumentCategory(Choice):
     OTHER = "OTHER"
 
 
+def each_once(categories: list[DocumentCategory]) -> list[DocumentCategory]:
+    return list(dict.fromkeys(categories))
+
+
 class Service(Table, table=True):
     __table_args__ = (
         Index("ix_services_created_at", "created_at"),
@@ -47,7 +52,9 @@ class Service(Table, table=True):
     specs: Json = Field(default_factory=dict)
     features: Lines = Field(default_factory=list)
     region: Line | None = Field(default=None, index=True)
-    required_documents: Annotated[list[DocumentCategory], Field(max_length=50)] = Field(default_factory=list)
+    required_documents: Annotated[list[DocumentCategory], Field(max_length=50), AfterValidator(each_once)] = Field(
+        default_factory=list
+    )
     is_active: bool = Field(default=True, index=True)
 
 

@@ -36,7 +36,7 @@ LATIN = {
 WOMEN = {
     "Eleanor", "Priya", "Charlotte", "Megan", "Hannah", "Rebecca", "Laura", "Emily", "Victoria", "Margaret", "Adaeze",
     "Folake", "Ngozi", "Amélie", "Hélène", "Chloé", "Anaïs", "Zoé", "Marie-Thérèse", "Inès", "Gaëlle", "Geneviève",
-    "Mélanie", "Noémie", "Fatima", "Nadia", "Souad", "Amel", "Khadidja", "Sanae", "Meryem", "Aisha",
+    "Mélanie", "Noémie", "Amina", "Fatima", "Nadia", "Souad", "Amel", "Khadidja", "Sanae", "Meryem", "Aisha",
 }
 # fmt: on
 

@@ -225,6 +225,20 @@ async def test_what_its_owner_deletes_is_erased(agency, alice, bob, carl, sam):
     assert "local:documents" not in str(entry)
 
 
+async def test_what_an_order_is_worked_on_with_stays(agency, alice, carl):
+    order = await agency.order(alice, "PASSPORT")
+    document = await agency.document(alice, order_id=order["id"])
+    waiting = await agency.document(alice, order_id=order["id"])
+    await agency.decide(carl, document, status="VERIFIED")
+    await carl.patch(f"/admin/orders/{order['id']}", json={"status": "CONFIRMED", "reason": "cash"})
+    for status in ("IN_PROGRESS", "COMPLETED"):
+        refused = await alice.delete(f"/documents/{document['id']}")
+        assert (refused.status_code, refused.json()["code"]) == (409, "document_in_use")
+        await carl.patch(f"/admin/orders/{order['id']}", json={"status": status})
+    for each in (document, waiting):
+        assert (await alice.delete(f"/documents/{each['id']}")).status_code == 204
+
+
 async def test_erasing_waits_for_the_store(agency, alice):
     document = await agency.document(alice)
     await agency.work()

@@ -19,6 +19,8 @@ MEANT = {
     "documents": {"document_verified", "document_rejected"},
 }
 SCRIPT = "<script>alert('Tom & Co')</script>"
+COMPLETE: dict[str, Any] = dict.fromkeys(("required", "verified"), 1) | {"waiting": [], "missing": []}
+COMPLETE |= {"is_complete": True, "passport_expires_too_soon": None}
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((template, {}) for template in templates()),
     ("order_confirmed", {"payment": None}),
@@ -31,7 +33,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
         ("order_status_changed", {"status": status, "reason": None, "tracking_number": None})
         for status in ("IN_PROGRESS", "COMPLETED", "SHIPPED", "DELIVERED")
     ),
-    ("document_verified", {"documents": {"required": 1, "verified": 1, "missing": [], "is_complete": True}}),
+    ("document_verified", {"documents": COMPLETE}),
+    ("document_verified", {"documents": COMPLETE | {"is_complete": False, "waiting": ["PHOTO"]}}),
     *(
         (f"document_{verdict}", {"order_number": None, "documents": None, "category": category})
         for verdict in ("verified", "rejected")

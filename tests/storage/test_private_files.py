@@ -1,5 +1,6 @@
 """Documents and pictures: which store holds them, what the settings change, and that the two never meet."""
 
+import asyncio
 import subprocess
 import sys
 from datetime import timedelta
@@ -7,7 +8,7 @@ from io import BytesIO
 
 import pytest
 
-from app.clients.storage import BadKey, StorageDown, private_files, public_media
+from app.clients.storage import AT_ONCE, BadKey, PrivateFiles, StorageDown, private_files, public_media
 from app.settings import Settings
 from tests.doubles.s3 import S3
 from tests.storage.test_stores import KEY, PDF, read
@@ -117,3 +118,21 @@ def test_no_library_is_loaded_before_it_is_needed():
         "print(sorted({'obstore', 'cloudinary', 'urllib3', 'httpx'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+async def test_who_waits_too_long_for_a_turn_is_told(tmp_path):
+    class Endless:
+        name = "endless"
+
+        async def put(self, key, file, mime_type):
+            await asyncio.Event().wait()
+
+    files = PrivateFiles(Endless())
+    files.patience = 0.2
+    first = [asyncio.create_task(stored(files)) for _ in range(AT_ONCE)]
+    with pytest.raises(StorageDown):
+        await stored(files)
+    for each in first:
+        each.cancel()
+    await asyncio.gather(*first, return_exceptions=True)
+    assert not files.turn.locked()
