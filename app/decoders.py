@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from pyvips import Image
 
 MIB = 1024 * 1024
-MEMORY, SCRATCH, CPU, WALL = 512 * MIB, 192 * MIB, 20, 30
+MEMORY, SCRATCH, CPU, WALL = 512 * MIB, 192 * MIB, 10, 30
 """Bytes of address space and of one file; seconds of work, and of life should our parent be gone."""
 PIXELS, SIDE, LARGEST = 40_000_000, 30_000, 10 * MIB
 STRICT = "error"
 """A picture cut short is refused. `warning` would refuse what phones write: libjpeg warns of many a Samsung."""
 PAGES, OBJECTS, INFLATED = 300, 100_000, 64 * MIB
+SMALL = 200
+"""Pixels of the picture that shows whether a PDF can be drawn."""
 LINES = 64
 """How much of a picture is in memory while it is turned."""
 MAGIC = {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
@@ -52,15 +54,18 @@ TURNS: dict[int, tuple[str, ...]] = {
 STRING = re.compile(rb"\((?:[^()\\]|\\.)*+\)", re.DOTALL)
 FORBIDDEN = re.compile(
     rb"""(?:(?P<has_script>   /JS | /JavaScript)
-          | (?P<has_attachment> /EF | /EmbeddedFiles? | (?:^|/S[ ]|/Subtype[ ])/(?:FileAttachment | GoToE))
+          | (?P<has_attachment> /EF | /EmbeddedFiles? | /Collection
+                              | (?:^|/S[ ]|/Subtype[ ])/(?:FileAttachment | GoToE))
           | (?P<has_media>    /RichMedia\w* | (?:^|/S[ ]|/Subtype[ ])/(?:Movie | Sound | 3D | Rendition | GoTo3DView))
-          | (?P<has_action>   (?:^|/S[ ])/(?:Launch | SubmitForm | ImportData))
+          | (?P<has_action>   (?:^|/S[ ])/(?:Launch | SubmitForm | ImportData | GoToR | Thread) | /AA)
           | (?P<has_xfa>      /XFA)
         )(?=[ ]|$)""",
     re.VERBOSE,
 )
 """Read from qpdf's canonical spelling, where names have no needless escapes and tokens stand one space apart. A name
 alone is an object of its own, which another one may refer to."""
+OUTSIDE = re.compile(rb"/URI (?:\(\s*(?:file:|\\\\)|<(?:66696c653a|5c5c))", re.IGNORECASE)
+"""A link to a file of the reader's own machine or network."""
 TRIFLE = re.compile("xref|cross-reference|file is damaged|number of objects|Resources is missing|expected endobj")
 """Warnings of qpdf about what many a program gets wrong and nothing is lost by."""
 TROUBLE = {"pyvips": "damaged", "pikepdf": "broken_pdf", "pypdfium2": "broken_pdf"}
@@ -102,7 +107,7 @@ def limit() -> None:
     signal.alarm(WALL)
     for name, most in {"AS": MEMORY, "FSIZE": SCRATCH, "CPU": CPU, "NOFILE": 32, "CORE": 0}.items():
         with contextlib.suppress(ValueError, OSError):  # macOS has no limit of address space
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most + (name == "CPU")))
     os.nice(5)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")
@@ -162,12 +167,14 @@ def source() -> Any:
 
 def drawn_anew(kind: str) -> int:
     """The pixels alone, upright, so that neither a place nor a script hides in the file. A second, smaller attempt
-    where the first is too large, or far larger than what came."""
+    where the first is too large, or far larger than what came; what is too large then is refused."""
     enough = min(LARGEST, 2 * os.fstat(0).st_size + 65536)
     for options in ATTEMPTS[kind]:
         save(upright(opened(kind)), kind, **options)
         if os.fstat(1).st_size <= enough:
             break
+    if os.fstat(1).st_size > LARGEST:
+        raise Refused("too_large_anew")
     return 1
 
 
@@ -341,11 +348,33 @@ def look_through(document: "Pdf") -> None:
     """Every object, also those that no page refers to."""
     if int(document.trailer.get("/Size", 0)) > OBJECTS or len(document.objects) > OBJECTS:
         raise Refused("too_complex")
+    reaches_out = False
     for found in chain([document.trailer], document.objects):
-        if match := FORBIDDEN.search(STRING.sub(b"", spelled(found))):
+        written = spelled(found)
+        if match := FORBIDDEN.search(STRING.sub(b"", written)):
             raise Refused(str(match.lastgroup))
+        if has_bytes_elsewhere(found):
+            raise Refused("has_attachment")
+        reaches_out |= opens_something(found) or bool(OUTSIDE.search(written))
+    if reaches_out:
+        raise Refused("has_action")
     if document.get_warnings():
         raise Refused("broken_pdf")
+
+
+def opens_something(found: Any) -> bool:
+    """Whether a catalogue has more opened than one of its own pages."""
+    from pikepdf import Dictionary
+
+    action = found.get("/OpenAction") if isinstance(found, Dictionary) else None
+    return isinstance(action, Dictionary) and (action.get("/S") != "/GoTo" or "/Next" in action)
+
+
+def has_bytes_elsewhere(found: Any) -> bool:
+    """Whether a stream is read from another file."""
+    from pikepdf import Stream
+
+    return isinstance(found, Stream) and "/F" in found.stream_dict
 
 
 def spelled(found: Any) -> bytes:
@@ -358,9 +387,11 @@ def spelled(found: Any) -> bytes:
 
 
 def opens_for_reader(content: bytes) -> None:
+    """Draw the first page small, as staff will want to see it: what takes too long then takes too long now."""
     from pypdfium2 import PdfDocument
 
-    PdfDocument(content)[0].get_size()
+    page = PdfDocument(content)[0]
+    page.render(scale=SMALL / max(page.get_size()))
 
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {"inspect": inspect, "picture": picture}

@@ -23,7 +23,8 @@ from app.errors import NotFound, Unavailable, UnsupportedMediaType, ValidationEr
 log = logging.getLogger("souk.inspection")
 PROGRAM = ("-P", decoders.__file__)
 AT_ONCE = 1
-"""Of each event loop: uploads wait for each other instead of adding up their memory."""
+"""Of each event loop and kind of work: uploads wait for each other instead of adding up their memory; staff who look at
+documents do not wait for uploads."""
 PATIENCE, SECONDS = 60.0, 25.0
 """How long to wait for a turn, and how long the work may take."""
 ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG")
@@ -49,6 +50,7 @@ SENTENCES = {
     "too_slow": "This file could not be read in time. Please upload a simpler copy, such as a photo or a scan of it.",
     "too_complex": "This file is too complex to read. Please upload a simpler copy, such as a photo or a scan of it.",
     "too_many_pixels": "This picture has more than 40 megapixels. Please upload a smaller one.",
+    "too_large_anew": "This picture would take more than 10 MiB here. Please save it as a JPEG and upload that.",
     "broken_pdf": f"This PDF is broken. {PRINT}",
     "has_password": "This PDF is protected by a password, or against copying. Please save a copy without the "
     'protection; if you can open it, choose Print, then "Save as PDF", and upload the new file.',
@@ -57,7 +59,7 @@ SENTENCES = {
     "has_script": f"This PDF contains a script, which may be harmful. {PRINT}",
     "has_attachment": f"This PDF has other files attached to it. {PRINT} Upload the attached files one by one.",
     "has_media": f"This PDF contains sound, video or 3D content. {PRINT}",
-    "has_action": f"This PDF starts a program or sends data when it is used. {PRINT}",
+    "has_action": f"This PDF opens something else by itself, starts a program or sends data. {PRINT}",
     "has_xfa": f"This PDF is an interactive form that most programs cannot show. {PRINT}",
 }
 
@@ -108,7 +110,7 @@ async def decoded(
     patience: float = PATIENCE,
 ) -> dict[str, Any]:
     """The verdict on source by a process of its own; a refusal is raised."""
-    async with turn(patience):
+    async with turn(task[0], patience):
         with from_the_start(source, target):
             returncode, words = await run(source, target, (*program, *task), seconds)
     verdict = understood(returncode, words)
@@ -119,12 +121,13 @@ async def decoded(
     return verdict
 
 
-turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
-async def turn(patience: float) -> AsyncIterator[None]:
-    free = turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
+async def turn(kind: str, patience: float) -> AsyncIterator[None]:
+    of_loop = turns.setdefault(asyncio.get_running_loop(), {})
+    free = of_loop.setdefault(kind, asyncio.Semaphore(AT_ONCE))
     try:
         async with asyncio.timeout(patience):
             await free.acquire()
@@ -189,6 +192,8 @@ def understood(returncode: int, said: bytes) -> dict[str, Any]:
     """The verdict in the last line; a process that crashed or spoke otherwise read a damaged file."""
     if returncode in (-signal.SIGXCPU, -signal.SIGALRM):
         return {"code": "too_slow"}
+    if returncode == -signal.SIGABRT:  # how C++ runs out of memory
+        return {"code": "too_complex"}
     try:
         verdict = json.loads(said.splitlines()[-1]) if returncode == 0 else None
     except (ValueError, IndexError):

@@ -26,14 +26,15 @@ SEXES = {"M": "M", "F": "F", "<": "X"}
 
 @dataclass(frozen=True)
 class Passport:
-    """What both lines say. Countries are ICAO's codes of up to three letters (`DZA`, `D`), `sex` is M, F or X."""
+    """What both lines say. Countries are ICAO's codes of up to three letters (`DZA`, `D`), `sex` is M, F or X, `born`
+    is None when it is not known."""
 
     number: str
     surname: str
     given_names: str
     nationality: str
     issuer: str
-    born: date
+    born: date | None
     sex: str
     expires: date
 
@@ -65,7 +66,7 @@ def compose(passport: Passport) -> tuple[str, str]:
     names = f"{surname[: NAMES - 3]}<<{given_names}" if given_names else surname
     first = f"P<{field(passport.issuer, 3)}{names}".ljust(WIDTH, "<")[:WIDTH]
     number, optional = field(passport.number, NUMBER), "<" * 14
-    born, expires = f"{passport.born:%y%m%d}", f"{passport.expires:%y%m%d}"
+    born, expires = f"{passport.born:%y%m%d}" if passport.born else "<" * 6, f"{passport.expires:%y%m%d}"
     letter = passport.sex if passport.sex in ("M", "F") else "<"
     second = f"{number}{digit(number)}{field(passport.nationality, 3)}{born}{digit(born)}{letter}"
     second += f"{expires}{digit(expires)}{optional}0"
@@ -138,8 +139,11 @@ def day(name: str, text: str) -> date:
         raise wrong("date", f"The {name} is not a day of the calendar: {text} (year, month, day).") from None
 
 
-def birth(text: str) -> date:
-    """In the past: `88` is 1988. The years 2000 and 1900 differ in their leap day, but 2000 is past already."""
+def birth(text: str) -> date | None:
+    """In the past: `88` is 1988. The years 2000 and 1900 differ in their leap day, but 2000 is past already. None where
+    it is not known, as ICAO allows."""
+    if "<" in text:
+        return None
     born = day("date of birth", text)
     return born if born < datetime.now(UTC).date() else born.replace(year=born.year - 100)
 

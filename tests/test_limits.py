@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.clients import valkey
+from app.clients.valkey import Counters
 from app.flows import accounts
 from app.main import create_app
 from app.resources.emails import Email
@@ -152,3 +153,20 @@ async def test_counters_count_together_and_take_back(redis_url):
     assert await valkey.Counters(redis_url).hit("x", 60) == 5
     for one in (counters, fresh):
         await one.close()
+
+
+async def test_counters_close_though_a_time_out_swallowed_the_asking(redis_url):
+    """As in Python 3.11, where a cancellation and a time-out of the same moment come out as the time-out."""
+
+    class Deaf(Counters):
+        async def sync(self):
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise TimeoutError from None
+
+    counters = Deaf(redis_url)
+    counters.open()
+    await asyncio.sleep(0.6)
+    async with asyncio.timeout(5):
+        await counters.close()

@@ -2,6 +2,7 @@
 
 import random
 import string
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -169,7 +170,6 @@ def test_a_wrong_length_is_counted(text, words):
         (f"{FIRST}\n{second(at20='1')}", "sex"),
         (f"{FIRST}\n{second(at13='741301')}", "date"),
         (f"{FIRST}\n{second(at13='750229')}", "date"),
-        (f"{FIRST}\n{second(at13='74<<<<')}", "date"),
         (f"{FIRST}\n{second(at21='120400')}", "date"),
         (f"{FIRST}\n{second(at21='3O0101')}", "date"),
     ],
@@ -183,3 +183,9 @@ def test_birth_is_in_the_past_and_expiry_in_this_century():
     passport = read(f"{FIRST}\n{second(at13=f'{tomorrow:%y%m%d}', at21='991231')}")
     assert (passport.born.year, passport.expires) == (tomorrow.year - 100, date(2099, 12, 31))
     assert read(f"{FIRST}\n{second(at13='000229')}").born == date(2000, 2, 29)
+
+
+def test_a_date_of_birth_may_be_unknown():
+    unknown = read("\n".join(compose(replace(read(f"{FIRST}\n{SECOND}"), born=None))))
+    assert unknown.born is None
+    assert unknown.expires == read(f"{FIRST}\n{SECOND}").expires

@@ -30,7 +30,7 @@ class ClamAv:
         try:
             async with asyncio.timeout(self.seconds):
                 answer = await self.ask(file)
-        except (OSError, EOFError, asyncio.LimitOverrunError) as error:
+        except (OSError, EOFError, ValueError, OverflowError, asyncio.LimitOverrunError) as error:
             log.error("clamd does not scan: %s %s", type(error).__name__, error)
             raise ScannerDown from None
         if answer == "stream: OK":

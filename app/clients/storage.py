@@ -127,6 +127,8 @@ class Objects:
     signs: bool
     """Whether it keeps content types and signs links."""
     seconds: float = SECONDS
+    root: Path | None = None
+    """The folder, if it is one."""
 
     @cached_property
     def store(self) -> "ObjectStore":
@@ -166,6 +168,9 @@ class Objects:
                 import obstore
 
                 await obstore.delete_async(self.store, key)
+        if self.root:
+            async with guarded(self.name, "delete", self.seconds):
+                await asyncio.to_thread(clear_beside, self.root / key)
 
     async def link(self, key: str, lifetime: timedelta) -> str | None:
         check(key)
@@ -191,6 +196,12 @@ class Objects:
                 yield Stored(each["path"], each["size"], each["last_modified"])
 
 
+def clear_beside(path: Path) -> None:
+    """Take away what a process that died while it stored left beside the file, as `name#1`."""
+    for left in path.parent.glob(f"{path.name}#*"):
+        left.unlink(missing_ok=True)
+
+
 def folder(path: Path, mode: int = 0o700, name: str = "local", seconds: float = SECONDS) -> Objects:
     """Files below a local folder, which is made with this mode. No content types and no links."""
 
@@ -201,7 +212,7 @@ def folder(path: Path, mode: int = 0o700, name: str = "local", seconds: float = 
         path.chmod(mode)
         return LocalStore(path.resolve())
 
-    return Objects(name, make, signs=False, seconds=seconds)
+    return Objects(name, make, signs=False, seconds=seconds, root=path)
 
 
 def bucket(

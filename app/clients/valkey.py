@@ -25,11 +25,13 @@ class Counters:
         self.unsent: dict[str, tuple[int, int]] = {}
         self.retry_at = 0.0
         self.syncing: asyncio.Task[None] | None = None
+        self.closed = False
 
     def open(self) -> None:
         self.syncing = asyncio.create_task(self.sync_forever())
 
     async def close(self) -> None:
+        self.closed = True
         if self.syncing:
             self.syncing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -72,7 +74,7 @@ class Counters:
         return self.local[key]
 
     async def sync_forever(self) -> None:
-        while True:
+        while not self.closed:  # a time-out in the same moment may swallow the asking to end
             await asyncio.sleep(SYNC_SECONDS)
             with contextlib.suppress(*AWAY):
                 await self.sync()

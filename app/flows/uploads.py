@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile, TemporaryFile
 from typing import Any, BinaryIO, cast
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import delete, func, select
@@ -33,7 +34,7 @@ from app.errors import (
     UnsupportedMediaType,
     ValidationError,
 )
-from app.inspection import Inspected, inspect
+from app.inspection import PATIENCE, Inspected, inspect
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, mine
 from app.kit.once import Key, begin_work, keep
@@ -136,11 +137,30 @@ async def upload_document(request: Request, actor: SignedIn, idempotency_key: Ke
     try:
         async with received(request) as upload:
             with TemporaryFile() as clean:
-                found = await inspect(upload.file, clean)
+                async with in_turn(actor):
+                    found = await inspect(upload.file, clean)
                 await scan(request.app.state.scanner, clean)
                 return await store(request, actor, upload, clean, found, idempotency_key)
     except OSError as error:  # no room on the disk
         raise Unavailable() from error
+
+
+TURNS: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
+
+
+@asynccontextmanager
+async def in_turn(actor: Actor) -> AsyncIterator[None]:
+    """One file of each customer is looked into at a time, so that nobody's many keep others from theirs."""
+    own = TURNS.setdefault(actor.id, asyncio.Lock())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await own.acquire()
+    except TimeoutError:
+        raise Unavailable("Your other files are still being read, try again in a moment.") from None
+    try:
+        yield
+    finally:
+        own.release()
 
 
 # -- what was sent
@@ -158,7 +178,7 @@ async def received(request: Request) -> AsyncIterator[Upload]:
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise BadRequest(error.message) from None
+        raise BadRequest(f"The form could not be read. {error.message} Is the name of the file very long?") from None
     try:
         yield upload_of(form.multi_items())
     finally:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,11 +16,11 @@ from app.kit import changes, flow, reading
 from app.kit.access import Actor, staff
 from app.kit.flow import Flow, Move
 from app.kit.schemas import Input, data_of, read_schema
-from app.kit.table import Day, Note, now
+from app.kit.table import Day, Note, now, readable
 from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
 from app.resources.documents import Document, DocumentStatus, advice, desk_documents
 from app.resources.emails import mail
-from app.resources.orders import Order, desk_orders, documents_of_order, tell_customer
+from app.resources.orders import Order, OrderStatus, desk_orders, documents_of_order, tell_customer
 from app.resources.services import DocumentCategory
 from app.resources.users import User
 from app.settings import get_settings
@@ -46,11 +46,12 @@ async def mail_the_verdict(
         progress = await session.scalar(
             select(documents_of_order(desk_orders)).select_from(Order).where(Order.c.id == order.id)
         )
-        await tell_customer(session, order, template, documents=progress, **about)
+        goes_on = order.status not in (OrderStatus.CANCELLED, OrderStatus.COMPLETED)
+        await tell_customer(session, order, template, documents=progress if goes_on else None, goes_on=goes_on, **about)
     else:
         user = await session.get_one(User, document.user_id)
         url = f"{get_settings().frontend_url.rstrip('/')}/dashboard/documents"
-        letter = {"name": user.full_name, "order_number": None, "order_url": url, "documents": None}
+        letter = {"name": user.full_name, "order_number": None, "order_url": url, "documents": None, "goes_on": False}
         session.add(mail(user.email, template, None, **letter, **about))
 
 
@@ -80,7 +81,7 @@ class Verdict(Input):
     )
 
     status: DocumentStatus
-    rejection_reason: Annotated[Note, Field(max_length=LONGEST_REASON)] | None = Field(
+    rejection_reason: Annotated[Note, Field(max_length=LONGEST_REASON), AfterValidator(readable)] | None = Field(
         None, description="The customer reads it."
     )
     expires_on: Day | None = Field(None, description="Until when the document is valid.")

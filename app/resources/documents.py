@@ -80,8 +80,9 @@ def file_url(resource: Resource) -> Any:
 
 
 EXPIRES_TOO_SOON = """(documents.expires_on < coalesce((
-    SELECT CAST(journey.service_details->>'travel_date' AS date) + interval '6 months'
-    FROM orders AS journey WHERE journey.id = documents.order_id
+    SELECT to_date(left(day, 7), 'YYYY-MM') + right(day, 2)::int - 1 + interval '6 months'
+    FROM orders AS journey, LATERAL (SELECT journey.service_details->>'travel_date' AS day) AS travel
+    WHERE journey.id = documents.order_id AND day ~ '^[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'
 ), current_date))"""
 """Whether a passport is valid for less than six months after the journey, which most borders ask for; without a
 journey, whether it has expired. NULL while nobody has said when it expires."""

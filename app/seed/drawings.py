@@ -177,7 +177,7 @@ def fields(draw: ImageDraw.ImageDraw, person: Passport, country: str) -> None:
         (left, 262, whole, "Given names / Prénoms", latin(person.given_names).upper()),
         (left, 328, half, "Nationality / Nationalité", country),
         (right, 328, 270, "Sex / Sexe", person.sex),
-        (left, 394, half, "Date of birth / Date de naissance", written(person.born)),
+        (left, 394, half, "Date of birth / Date de naissance", written(person.born) if person.born else ""),
         (right, 394, 270, "Date of expiry / Date d'expiration", written(person.expires)),
     )
     for across, down, room, caption, value in rows:

@@ -13,12 +13,14 @@ ERASE = """
 CREATE FUNCTION erase_files() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO erasures (id, created_at, updated_at, address, due_at)
-  SELECT gen_random_uuid(), now(), now(), address, now() + CASE WHEN OLD.is_ready THEN '0'::interval ELSE '10 minutes' END
-  FROM unnest(ARRAY[OLD.storage_key, OLD.thumbnail_key]) AS files (address) WHERE address <> '';
+  SELECT gen_random_uuid(), now(), now(), address, now() + CASE WHEN has_come THEN '0'::interval ELSE '10 minutes' END
+  FROM (VALUES (OLD.storage_key, OLD.is_ready),
+               (coalesce(nullif(OLD.thumbnail_key, ''), OLD.storage_key || '-thumbnail'), OLD.thumbnail_key IS NOT NULL)
+  ) AS files (address, has_come);
   RETURN NULL;
 END $$
 """
-"""A file that never became ready may still be on its way into the store: it is erased later."""
+"""A file that is not noted as stored may still be on its way: it is erased later."""
 ENQUEUE = """
 CREATE FUNCTION enqueue_erasure() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -27,6 +29,17 @@ BEGIN
   RETURN NULL;
 END $$
 """
+
+ENQUEUE_DRAWING = """
+CREATE FUNCTION enqueue_drawing() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args)
+  VALUES ('default', 'draw_thumbnail', -3, 'draw_thumbnail', jsonb_build_object('id', NEW.id));
+  RETURN NULL;
+END $$
+"""
+"""One at a time, and after everything else: drawing takes long, and nobody's mail waits for it."""
+
 
 def upgrade() -> None:
     op.create_table('erasures',
@@ -80,9 +93,10 @@ def upgrade() -> None:
     op.execute(ENQUEUE)
     op.execute("CREATE TRIGGER erase AFTER DELETE ON documents FOR EACH ROW EXECUTE FUNCTION erase_files()")
     op.execute("CREATE TRIGGER enqueue AFTER INSERT OR UPDATE ON erasures FOR EACH ROW EXECUTE FUNCTION enqueue_erasure()")
+    op.execute(ENQUEUE_DRAWING)
     op.execute(
         "CREATE TRIGGER enqueue AFTER INSERT OR UPDATE OF is_ready ON documents FOR EACH ROW "
-        "WHEN (NEW.is_ready AND NEW.thumbnail_key IS NULL) EXECUTE FUNCTION enqueue_job('draw_thumbnail')"
+        "WHEN (NEW.is_ready AND NEW.thumbnail_key IS NULL) EXECUTE FUNCTION enqueue_drawing()"
     )
 
 
@@ -97,5 +111,6 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_documents_category'), table_name='documents')
     op.drop_table('documents')
     op.drop_table('erasures')
+    op.execute("DROP FUNCTION enqueue_drawing")
     op.execute("DROP FUNCTION enqueue_erasure")
     op.execute("DROP FUNCTION erase_files")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pikepdf
 import pyvips
-from pikepdf import Array, Dictionary, Name, Pdf, String
+from pikepdf import Array, Dictionary, Name, Pdf, Stream, String
 
 PLACE = b"36/1 45/1 14/1"
 SECRETS = (
@@ -265,3 +265,29 @@ def filled_form() -> bytes:
     made.set_font("Helvetica", size=24)
     made.cell(text="Bank statement", link="https://example.org")
     return bytes(made.output())
+
+
+def elsewhere(document: Pdf) -> None:
+    """Contents that are read from a file of the reader's machine."""
+    document.pages[0].Contents = Stream(document, b"", F=String("/etc/passwd"))
+
+
+def slow_to_draw(document: Pdf) -> None:
+    """A shading that is computed for every pixel, four hundred times."""
+    program = b"{ 2 copy mul sin exch cos add 3 1 roll exch " + b"sin abs " * 60 + b" exch pop abs dup dup }"
+    square, three = pikepdf.Array([0, 1, 0, 1]), pikepdf.Array([0, 1, 0, 1, 0, 1])
+    function = document.make_indirect(Stream(document, program, FunctionType=4, Domain=square, Range=three))
+    matrix = pikepdf.Array([600, 0, 0, 800, 0, 0])
+    shading = Dictionary(ShadingType=1, ColorSpace=Name.DeviceRGB, Matrix=matrix, Function=function)
+    page = document.pages[0]
+    page.Resources = Dictionary(Shading=Dictionary(S=document.make_indirect(shading)))
+    page.Contents = Stream(document, b"/S sh " * 4000)
+
+
+def palette(side: int) -> bytes:
+    """Noise of 256 colours: a byte a pixel, and three once the palette is gone."""
+    noise = pyvips.Image.gaussnoise(side, side, mean=128, sigma=60).cast("uchar")
+    colours = noise.maplut(
+        pyvips.Image.identity().bandjoin([pyvips.Image.identity().invert(), (pyvips.Image.identity() * 7 % 256)])
+    )
+    return bytes(colours.cast("uchar").copy(interpretation="srgb").pngsave_buffer(palette=True, dither=0, effort=1))

@@ -142,8 +142,15 @@ async def test_a_thumbnail_is_drawn_by_a_job(agency, alice, kind):
     ((address,),) = await agency.rows("SELECT thumbnail_key FROM documents")
     assert address == f"local:documents/{alice.user.id}/{document['id']}-thumbnail"
     small = b"".join([chunk async for chunk in await agency.tools.files.open(address)])
-    assert Image.open(BytesIO(small)).width == 400
+    assert Image.open(BytesIO(small)).width == 160
     assert not await agency.rows("SELECT FROM procrastinate_jobs")
+
+
+async def test_drawings_are_made_one_at_a_time_after_all_else(agency, alice, carl):
+    """So that no mail waits for them, however long they take."""
+    await agency.decide(carl, await agency.document(alice), status="VERIFIED")
+    jobs = "SELECT task_name, lock FROM procrastinate_jobs WHERE status = 'todo' ORDER BY priority DESC"
+    assert await agency.rows(jobs) == [("send_email", None), ("draw_thumbnail", "draw_thumbnail")]
 
 
 def of_pages(count):
@@ -223,6 +230,18 @@ async def test_what_its_owner_deletes_is_erased(agency, alice, bob, carl, sam):
     (entry,) = (await sam.get("/admin/audit?action=deleted")).json()["data"]
     assert entry["row_id"] == document["id"]
     assert "local:documents" not in str(entry)
+
+
+async def test_what_dead_processes_left_of_a_file_goes_with_it(agency, alice):
+    """Half a file of a `put` that was killed, and a thumbnail that nobody noted."""
+    document = await agency.document(alice)
+    (path,) = agency.files()
+    path.with_name(f"{path.name}#1").write_bytes(b"half a passport")
+    path.with_name(f"{path.name}-thumbnail").write_bytes(b"a small one")
+    path.with_name(f"{path.name}-thumbnail#1").write_bytes(b"half a small one")
+    await alice.delete(f"/documents/{document['id']}")
+    await agency.work(later=True)
+    assert not agency.files()
 
 
 async def test_what_an_order_is_worked_on_with_stays(agency, alice, carl):

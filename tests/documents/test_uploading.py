@@ -9,7 +9,7 @@ from PIL import Image
 
 from app.clients.clamav import ClamAv
 from app.clients.storage import PrivateFiles, bucket
-from app.flows.uploads import LARGEST, MOST, QuotaReached, check_quota, clean_name
+from app.flows.uploads import LARGEST, MOST, QuotaReached, check_quota, clean_name, in_turn
 from app.resources.documents import Document
 from tests.documents.conftest import drawn
 from tests.doubles.clamav import EICAR, LocalClamAv
@@ -233,6 +233,20 @@ async def test_ten_repeats_at_once_are_one_document(agency, alice):
     assert len(await agency.rows("SELECT FROM documents")) == 1
     await agency.work(later=True)
     assert len(agency.files()) == 2  # the document and its thumbnail
+
+
+async def test_the_many_files_of_one_wait_for_each_other_and_for_nobody_else(alice, bob):
+    async with in_turn(alice.actor):
+        second = asyncio.create_task(acquired(alice))
+        assert await acquired(bob)
+        await asyncio.sleep(0.1)
+        assert not second.done()
+    assert await second
+
+
+async def acquired(person):
+    async with in_turn(person.actor):
+        return True
 
 
 # -- what fails on the way

@@ -87,9 +87,36 @@ async def test_of_ten_who_decide_at_once_one_does(agency, alice, carl, sam):
     assert len(await agency.rows("SELECT FROM audit_entries WHERE action = 'moved' AND resource = 'documents'")) == 1
 
 
+async def test_what_is_said_of_an_order_that_is_over(agency, alice, carl):
+    order = await agency.order(alice, "PASSPORT")
+    document = await agency.document(alice, order_id=order["id"])
+    await alice.post(f"/orders/{order['id']}/cancellation")
+    await agency.decide(carl, document, status="REJECTED", rejection_reason=BLURRED)
+    (mail,) = await agency.mails("document_rejected")
+    assert (mail["goes_on"], mail["documents"]) == (False, None)
+
+
+@pytest.mark.parametrize("day", ["2027-13-45", "2027-02-31", "", "next summer", "infinity", "0000-01-01"])
+async def test_an_odd_travel_date_of_an_old_row_harms_no_list(agency, alice, carl, day):
+    order = await agency.order(alice, "PASSPORT", service_details={"travel_date": "2027-02-08"})
+    document = await agency.document(alice, order_id=order["id"])
+    await agency.decide(carl, document, status="VERIFIED", expires_on="2031-01-01")
+    details = "jsonb_build_object('travel_date', CAST(:day AS text))"
+    await agency.rows(f"UPDATE orders SET service_details = {details}", day=day)
+    for path in (
+        "/admin/orders",
+        f"/admin/orders/{order['id']}",
+        "/admin/documents",
+        f"/admin/documents/{document['id']}",
+    ):
+        assert (await carl.get(path)).status_code == 200, path
+    assert (await alice.get(f"/orders/{order['id']}")).status_code == 200
+
+
 WRONG = {
     "no reason": ({"status": "REJECTED"}, 422, "/rejection_reason"),
     "a blank reason": ({"status": "REJECTED", "rejection_reason": "  \n"}, 422, "/rejection_reason"),
+    "an invisible reason": ({"status": "REJECTED", "rejection_reason": "\u200b"}, 422, "/rejection_reason"),
     "an endless reason": ({"status": "REJECTED", "rejection_reason": "x" * 1001}, 422, "/rejection_reason"),
     "a reason with NUL": ({"status": "REJECTED", "rejection_reason": "a\0b"}, 422, "/rejection_reason"),
     "a reason to verify": ({"status": "VERIFIED", "rejection_reason": BLURRED}, 422, "/rejection_reason"),

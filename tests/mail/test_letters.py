@@ -36,7 +36,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("document_verified", {"documents": COMPLETE}),
     ("document_verified", {"documents": COMPLETE | {"is_complete": False, "waiting": ["PHOTO"]}}),
     *(
-        (f"document_{verdict}", {"order_number": None, "documents": None, "category": category})
+        (f"document_{verdict}", {"order_number": None, "documents": None, "goes_on": False, "category": category})
         for verdict in ("verified", "rejected")
         for category in ("PASSPORT", "PHOTO", "BANK_STATEMENT", "OTHER")
     ),

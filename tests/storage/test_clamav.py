@@ -72,3 +72,9 @@ async def test_an_answer_must_say_ok_exactly(scanner, clamd, monkeypatch):
         else:
             with pytest.raises(ScannerDown):
                 await scanner.scan(BytesIO(b"x"))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "a..b:1", "127.0.0.1:port", "\0:1"])
+async def test_an_address_that_is_none_is_a_scanner_that_is_away(address):
+    with pytest.raises(ScannerDown):
+        await ClamAv(address, seconds=2).scan(BytesIO(b"x"))
