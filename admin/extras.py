@@ -7,6 +7,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
+from admin.expiry import EXPIRED, must_last, shortfall
 from admin.page import address
 from admin.panels import Panel, letter_panel, refund_panel, review_panel
 from app.db import Database
@@ -20,8 +21,12 @@ from app.resources.orders import service_flow
 from app.resources.stripe_events import replays
 
 STAFF_PARTY = "staff"
+LACKING = {"missing": "Not handed in yet:", "waiting": "To be verified:"}
+"""Lists among the documents of an order, and what is said of them."""
 TO_VERIFY = "status=PENDING&sortBy=created_at&sort=asc"
 Values = Mapping[str, Any]
+Belonging = Mapping[str, list[dict[str, Any]]]
+"""The related rows that a page shows, by the path of their resource."""
 History = Callable[[Database, UUID], Awaitable[list[dict[str, Any]]]]
 """What happened to a row, oldest first, for staff."""
 
@@ -93,7 +98,7 @@ class Extra:
     related: tuple[Related, ...] = ()
     panels: tuple[Callable[[Request, Values], Awaitable[Panel | None]], ...] = ()
     worries: tuple[Worry, ...] = ()
-    alarms: Callable[[Values], Iterable[Alarm]] = lambda values: ()
+    alarms: Callable[[Values, Belonging], Iterable[Alarm]] = lambda values, rows: ()
     cautions: tuple[Caution, ...] = ()
     wide: tuple[str, ...] = ()
     on_home: Desk | None = None
@@ -131,29 +136,39 @@ async def order_history(database: Database, order_id: UUID) -> list[dict[str, An
     return await timeline(database, order_id)
 
 
-def to_review(payment: Values) -> Iterator[Alarm]:
+def to_review(payment: Values, rows: Belonging) -> Iterator[Alarm]:
     if payment["needs_review"]:
         yield Alarm("This payment needs review.", "review_reason")
 
 
-def failed(row: Values) -> Iterator[Alarm]:
+def failed(row: Values, rows: Belonging) -> Iterator[Alarm]:
     if row["error"]:
         said = "This failed." if row["status"] == "FAILED" else "The last try failed; there will be another."
         yield Alarm(said, "error")
 
 
-def lacking(order: Values) -> Iterator[Alarm]:
-    """What an order that is not over yet lacks of its documents."""
-    found = order["documents"]
-    if order["status"] in ("PENDING", "CONFIRMED", "IN_PROGRESS"):
-        if found["missing"]:
-            yield Alarm("Not verified yet:", names=tuple(found["missing"]))
-        if found["passport_expires_too_soon"]:
-            yield Alarm("The passport expires less than six months after the journey.")
+def not_verified(order: Values) -> Iterator[Alarm]:
+    """Which documents an order waits for, and from whom."""
+    for name, text in LACKING.items():
+        if order["documents"][name]:
+            yield Alarm(text, names=tuple(order["documents"][name]))
+
+
+def lacking(order: Values, rows: Belonging) -> Iterator[Alarm]:
+    """What is wrong with the documents of an order that is not over yet."""
+    if order["status"] not in ("PENDING", "CONFIRMED", "IN_PROGRESS"):
+        return
+    yield from not_verified(order)
+    if order["documents"]["passport_expires_too_soon"]:
+        verified = [row for row in rows["admin/documents"] if row["status"] == "VERIFIED"]
+        if not must_last(order) or any(shortfall(row) == EXPIRED for row in verified):
+            yield Alarm("The passport has expired.")
+        else:
+            yield Alarm("The passport is valid for less than six months after the journey.")
 
 
 def is_lacking(order: Values) -> bool:
-    return bool(order["documents"]["missing"])
+    return any(order["documents"][name] for name in LACKING)
 
 
 NOTHING_EXTRA = Extra()

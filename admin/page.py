@@ -27,15 +27,16 @@ NOTICES = {
     "queued": "It is being done. Load the page again to see what came of it.",
     "reviewed": "Reviewed. Your note is kept with the payment.",
     "refunded": "Refunded. The customer is told by e-mail.",
-    "documents_missing": "Mind that documents are still missing.",
+    "documents_missing": "Mind that not all documents are verified yet.",
     "verified": "Verified.",
-    "verified_expiring": "Verified, though that passport expires too soon.",
+    "verified_expired": "Verified, though that passport has expired.",
+    "verified_expiring": "Verified, though that passport is valid for less than six months after the journey.",
     "rejected": "Rejected, and the customer is told.",
     "next_document": "This is the next one.",
     "no_more_documents": "There is nothing left to verify.",
     "refund_waits": "Stripe cannot be reached right now. The refund is written down and will be done.",
 }
-CALM = {"unchanged", "queued", "refund_waits", "documents_missing", "verified_expiring"}
+CALM = {"unchanged", "queued", "refund_waits", "documents_missing", "verified_expired", "verified_expiring"}
 """Notices that are no plain success."""
 NOTICE = "souk_notice"
 SENT_WITH_ERRORS = ("Retry-After", "Allow", "Connection")
@@ -54,11 +55,16 @@ def database_of(request: Request) -> Database:
 
 
 async def render(
-    request: Request, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+    request: Request,
+    template: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    notice: str | None = None,
+    **context: Any,
 ) -> Response:
-    """A page. A notice from the step before is shown once."""
-    names = [name for name in request.cookies.get(NOTICE, "").split(".") if name in NOTICES]
-    notice = " ".join(_(NOTICES[name]) for name in names)
+    """A page. A notice from the step before is shown once, in its own words or in those given here."""
+    names = [name for name in noticed(request) if name in NOTICES]
+    notice = notice or " ".join(_(NOTICES[name]) for name in names)
     badges = await office_of(request).badges(request) if request.scope.get("person") else {}
     shown = {
         "badges": badges,
@@ -73,9 +79,14 @@ async def render(
     return answer
 
 
+def noticed(request: Request) -> list[str]:
+    """What the step before left to be said: names of NOTICES, and maybe the id of the row it was about."""
+    return [name for name in request.cookies.get(NOTICE, "").split(".") if name]
+
+
 def redirect(to: str, *notices: str) -> Response:
     answer = RedirectResponse(to, 303)
-    names = ".".join(notices)  # no secret: some of NOTICES
+    names = ".".join(notices)  # no secret
     answer.set_cookie(NOTICE, names, 60, path=BASE, httponly=True, samesite="strict")
     return answer
 

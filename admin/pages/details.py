@@ -68,7 +68,7 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
     moves = extra.moves(values) if can_step else []
     in_panel = any(name in typed for panel in panels for name in panel.fields)
     has_form = in_panel or typed.get("status") in {str(move.target) for move in moves}
-    alarms = list(extra.alarms(values))
+    alarms = list(extra.alarms(values, {each.path: [row for _, row in rows] for each, rows, _ in found}))
     tables = [table for name in resource.computed if (table := table_of(row, name))]
     return await render(
         request,

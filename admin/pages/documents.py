@@ -1,22 +1,35 @@
 """The page on which staff look at a document and decide about it; then the next one opens by itself."""
 
-import calendar
 import json
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from markupsafe import Markup
 from sqladmin.i18n import gettext as _
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from admin.door import actor
-from admin.extras import entrance
-from admin.kinds import label
-from admin.page import FAILED, Typed, address, as_problem, database_of, messages, office_of, posted, redirect, render
+from admin.expiry import SENTENCES, must_last, shortfall
+from admin.extras import entrance, not_verified
+from admin.kinds import label, words
+from admin.page import (
+    FAILED,
+    NOTICES,
+    Typed,
+    address,
+    as_problem,
+    database_of,
+    messages,
+    noticed,
+    office_of,
+    posted,
+    redirect,
+    render,
+)
 from admin.pages.details import trail
 from admin.pages.files import page_of
 from admin.pages.lists import newest
@@ -32,12 +45,10 @@ from app.resources.documents import REASONS, DocumentStatus, desk_documents
 from app.resources.orders import desk_orders
 from app.resources.users import User
 
-FIELDS = ("expires_on", "mrz", "rejection_reason")
-"""What a wrong value is said beside; everything else is said on top."""
+FIELDS = {"expires_on": "Expires on", "mrz": "Machine-readable lines", "rejection_reason": "Reason"}
+"""What a wrong value is said beside, and named on top; everything else is said on top alone."""
 MOST_BESIDE = 20
 """Other documents of the order that are named."""
-LEFT_AFTER = 6
-"""Months that a passport must be valid after the journey."""
 Facts = list[tuple[str, Markup]]
 
 
@@ -79,10 +90,12 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
         beside = await documents_beside(session, request, values)
     row, is_open = Row(desk_documents, values, names), place.number is not None
     said = messages(error) if error else {}
+    notice = await notice_of(request)
     return await render(
         request,
         "document.html",
         error.status if error else 200,
+        notice=notice,
         view=office_of(request).view_named(desk_documents.name),
         row=row,
         page=page,
@@ -91,12 +104,15 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
         facts=facts_of_order(row, order) if order else facts_of_account(row, owner),
         order=order,
         beside=beside,
+        lacking=list(not_verified(order)) if order else [],
         reasons=list(REASONS),
         must_last=must_last(order),
+        too_soon=SENTENCES.get(shortfall(values), ""),
         trail=[Row(audit, entry, names) for _, entry in entries],
         is_late=error is not None and not is_open,
         said=said,
         on_top=[text for name, texts in said.items() if name not in FIELDS or not is_open for text in texts],
+        fields=FIELDS,
         typed=typed or {},
     )
 
@@ -108,6 +124,31 @@ async def order_of(request: Request, values: Mapping[str, Any]) -> dict[str, Any
         await one(database_of(request), desk_orders, actor(request), values["order_id"])
     )["data"]
     return found
+
+
+async def notice_of(request: Request) -> Markup | None:
+    """What was decided just before, with a way back to it, in place of the plain words."""
+    names, reader = noticed(request), actor(request)
+    if not names or names[-1] in NOTICES:
+        return None
+    try:
+        values = json.loads(await one(database_of(request), desk_documents, reader, names[-1]))["data"]
+    except NotFound:
+        return None
+    order = await order_of(request, values)
+    async with database_of(request).transaction() as session:
+        row = Row(desk_documents, values, await names_in(session, reader, [(desk_documents, values)]))
+    said = {
+        "decision": _(words(values["status"])),
+        "document": row.title,
+        "name": order["customer_info"]["full_name"] if order else row.text("user_id"),
+    }
+    sentences = [_("%(decision)s: %(document)s of %(name)s.") % said]
+    sentences += [_(SENTENCES[short])] if (short := shortfall(values)) else []
+    sentences += [_(NOTICES["next_document"])] if "next_document" in names else []
+    return Markup('<span>{} <a class="alert-link" href="{}">{}</a></span>').format(
+        " ".join(sentences), row.link, _("Look again")
+    )
 
 
 async def documents_beside(session: AsyncSession, request: Request, values: Mapping[str, Any]) -> list[Row]:
@@ -149,22 +190,12 @@ def facts_of_account(row: Row, owner: User) -> Facts:
     return [*given, (_("Received"), ago(row.values["created_at"]))]
 
 
-def must_last(order: Mapping[str, Any] | None) -> date | None:
-    """The day from which on a passport's end is late enough; None when no journey is known."""
-    travels = ((order or {}).get("service_details") or {}).get("travel_date")
-    return months_after(date.fromisoformat(travels), LEFT_AFTER) if travels else None
-
-
-def months_after(day: date, months: int) -> date | None:
-    """The same day so many months later, or the last one of its month, as PostgreSQL counts."""
-    years, month = divmod(day.month - 1 + months, 12)
-    if day.year + years > date.max.year:
-        return None
-    last = calendar.monthrange(day.year + years, month + 1)[1]
-    return date(day.year + years, month + 1, min(day.day, last))
-
-
 # -- the verdict
+
+
+async def no_verdict(request: Request) -> Response:
+    """The address of a verdict, opened again after one that failed: there is only the page to go back to."""
+    return RedirectResponse(address(desk_documents.name, quote(request.path_params["pk"], safe="")), 303)
 
 
 async def verdict(request: Request) -> Response:
@@ -186,8 +217,9 @@ async def decided(request: Request, given: Verdict) -> tuple[str, list[str]]:
         place = await place_of(session, reader, values)
         following = place.after or await oldest(session, reader)
     done = "rejected" if values["status"] == DocumentStatus.REJECTED else "verified"
-    done = "verified_expiring" if done == "verified" and values["expires_too_soon"] else done
-    return page_at(following), [done, "next_document" if following else "no_more_documents"]
+    short = shortfall(values) if done == "verified" else ""
+    done = f"verified_{short}" if short else done
+    return page_at(following), [done, "next_document" if following else "no_more_documents", str(document.id)]
 
 
 def verdict_of(typed: Typed) -> Verdict:
@@ -200,10 +232,10 @@ def verdict_of(typed: Typed) -> Verdict:
 
 
 def rejection(reason: str, more: str) -> str:
-    """One of the reasons, what staff wrote, or both: the customer reads it as one sentence."""
+    """One of the reasons, what staff wrote, or both: the customer reads it as one text."""
     if reason and reason not in REASONS:
         raise ValidationError.of("/rejection_reason", "not_allowed", "Choose one of the reasons.")
-    text = ": ".join(filter(None, (reason, more)))
+    text = ". ".join(filter(None, (reason, more)))
     if len(text) > LONGEST_REASON:
         sentence = _("At most %(most)s characters, these are %(n)s.") % {"most": LONGEST_REASON, "n": len(text)}
         raise ValidationError.of("/rejection_reason", "too_long", sentence)

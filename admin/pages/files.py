@@ -1,4 +1,4 @@
-"""The files of documents for staff: drawn for the screen, as they came for download, and as small pictures.
+"""The files of documents for staff: drawn for the screen, whole for download, and as small pictures.
 
 Each opening is written into the audit, except for the small pictures of lists.
 """
@@ -30,7 +30,7 @@ async def picture(request: Request) -> Response:
 
 
 async def file(request: Request) -> Response:
-    """The original, to be saved; a part of it when one is asked for."""
+    """What is kept, to be saved; a part of it when one is asked for."""
     document = await opened(database_of(request), actor(request), request.path_params["pk"])
     part = None if "if-range" in request.headers else request.headers.get("range")
     return await file_response(request.app.state.files, document, part)

@@ -26,6 +26,8 @@ from app.letters import templates
 
 SIZES = (25, 50)
 WIDGETS = {"moment": "date", "date": "date", "money": "number", "text": "text"}
+PICTURE = "has_thumbnail"
+"""The column that is shown as a small picture."""
 WORDS = {"gte": "from", "lte": "up to"}
 KNOWN = {("admin/emails", "template"): templates}
 """Columns of text that has only so many values."""
@@ -90,6 +92,7 @@ class Heading:
     order: str
     is_title: bool
     is_amount: bool
+    is_picture: bool
 
 
 def heading(request: Request, resource: Resource, path: str) -> Heading:
@@ -98,7 +101,8 @@ def heading(request: Request, resource: Resource, path: str) -> Heading:
     link = with_query(request, sortBy=path, sort="asc" if order == "desc" else "desc", page=None)
     is_amount = "." not in path and kind_of(resource, path) in ("money", "number")
     is_title = resource.admin is not None and path == resource.admin.title
-    return Heading(path, label(path, resource), link if path in resource.sort else None, order, is_title, is_amount)
+    sorts = link if path in resource.sort else None
+    return Heading(path, label(path, resource), sorts, order, is_title, is_amount, path == PICTURE)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,17 @@
     return [event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2];
   }
 
+  let seen = false;
+
+  function markSeen(now) {
+    seen = now;
+    if (!verify) return;
+    verify.querySelector("button").setAttribute("aria-disabled", String(!seen));
+    if (seen) at("not-seen").hidden = true;
+  }
+
   function arrived() {
+    markSeen(true);
     stage.classList.remove("waiting");
     at("gone").hidden = true;
     picture.hidden = false;
@@ -71,6 +81,7 @@
   }
 
   function failed() {
+    markSeen(false);
     stage.classList.remove("waiting");
     at("gone").hidden = false;
     picture.hidden = true;
@@ -78,6 +89,7 @@
   }
 
   function fetchPicture(address) {
+    markSeen(false);
     stage.classList.add("waiting");
     at("gone").hidden = true;
     picture.hidden = false;
@@ -86,6 +98,7 @@
   }
 
   function watchPicture() {
+    markSeen(false);
     stage.classList.add("live", "waiting");
     picture.draggable = false;
     picture.addEventListener("load", arrived);
@@ -176,9 +189,9 @@
 
   function choose(number) {
     const radio = reasons()[number - 1];
-    radio.checked = true;
+    radio.checked = !radio.checked;
     radio.focus({ preventScroll: true });
-    at("needs-reason").hidden = true;
+    at("needs-reason").hidden = at("has-reason").hidden = true;
   }
 
   function askForReason() {
@@ -186,32 +199,58 @@
     reasons()[0].focus();
   }
 
+  // Why a form cannot be sent yet; undefined when it can.
+  function missing(form) {
+    if (form === reject) return hasReason() ? undefined : askForReason;
+    const hint = seen ? hasReason() && at("has-reason") : at("not-seen");
+    return hint ? () => { hint.hidden = false; } : undefined;
+  }
+
+  function watchExpiry(expiry) {
+    const today = new Date().toISOString().slice(0, 10), hint = at("too-soon");
+    const warn = () => {
+      const isPast = expiry.value < today;
+      hint.hidden = expiry.value < "1900" || !(isPast || expiry.value < (expiry.dataset.mustLast || ""));
+      hint.querySelector("span").textContent = hint.hidden ? "" : hint.dataset[isPast ? "past" : "short"];
+    };
+    expiry.addEventListener("input", warn);
+    warn();
+  }
+
   function watchVerdict() {
     for (const form of [verify, reject]) {
       form.addEventListener("submit", (event) => {
-        if (sent || (form === reject && !hasReason())) {
-          event.preventDefault();
-          if (!sent) askForReason();
-        } else sent = true;
+        const ask = missing(form);
+        if (sent || ask) event.preventDefault();
+        if (!sent && ask) ask();
+        else sent = true;
       });
     }
-    reject.addEventListener("input", () => { at("needs-reason").hidden = true; });
+    reject.addEventListener("input", () => { at("needs-reason").hidden = at("has-reason").hidden = true; });
     addEventListener("pageshow", () => { sent = false; });
     at("keys").hidden = false;
-    const expiry = at("expires_on");
-    if (!expiry) return;
-    const enough = expiry.dataset.mustLast || new Date().toISOString().slice(0, 10);
-    const warn = () => { at("too-soon").hidden = !(expiry.value >= "1900" && expiry.value < enough); };
-    expiry.addEventListener("input", warn);
-    warn();
+    if (at("expires_on")) watchExpiry(at("expires_on"));
+    for (const link of document.querySelectorAll("#said a")) {
+      link.addEventListener("click", (event) => { event.preventDefault(); goTo(link.hash.slice(1)); });
+    }
   }
 
   // -- keys
 
   const follow = (id) => at(id) && at(id).click();
+
+  function goTo(id) {
+    const field = at(id), fold = field && field.closest("details");
+    if (document.fullscreenElement) document.exitFullscreen();
+    if (fold) fold.open = true;
+    if (field) field.focus();
+  }
+
   const KEYS = {
     v: () => verify && verify.requestSubmit(),
     x: () => reject && reject.requestSubmit(),
+    e: () => goTo("expires_on"),
+    m: () => goTo("mrz"),
     j: () => follow("after"),
     k: () => follow("before"),
     "[": () => pages && turnPage(-1),
@@ -231,20 +270,37 @@
 
   // The letter on the key where the layout is another one: Arabic has no V, French has 1 under the shift key.
   function keyOf(event) {
-    const name = event.key.toLowerCase();
-    if (name in KEYS) return name;
-    return event.code.replace(/^(Key|Digit|Numpad)/, "").toLowerCase();
+    const name = event.key.toLowerCase(), isDigit = event.code.startsWith("Digit");
+    if (Object.hasOwn(KEYS, name)) return name;
+    const isElsewhere = isDigit ? !event.shiftKey : !/^[\p{ASCII}\p{Script=Latin}]$/u.test(name);
+    return name.length === 1 && isElsewhere ? event.code.replace(/^(Key|Digit)/, "").toLowerCase() : "";
   }
 
   function isTyping(field) {
     return field.matches("textarea, select, input:not([type=radio])") || field.isContentEditable;
   }
 
+  // Some layouts write brackets with AltGr, which Windows tells as Ctrl and Alt.
+  function isHeld(event) {
+    if (event.getModifierState("AltGraph")) return event.metaKey || !/^[[\]+\-?]$/.test(event.key);
+    return event.ctrlKey || event.metaKey || event.altKey;
+  }
+
+  function typing(event) {
+    const field = event.target, form = field.form;
+    const isSend = event.key === "Enter" && event.ctrlKey !== event.metaKey && !event.altKey && !event.shiftKey;
+    if (event.key === "Escape" && !isHeld(event)) field.blur();
+    if (!isSend || !form || ![verify, reject].includes(form)) return;
+    event.preventDefault();
+    form.requestSubmit();
+  }
+
   document.addEventListener("keydown", (event) => {
-    const held = event.ctrlKey || event.metaKey || event.altKey;
-    if (event.defaultPrevented || event.repeat || event.isComposing || isTyping(event.target)) return;
-    if (held && !event.getModifierState("AltGraph")) return;
-    const key = keyOf(event), act = KEYS[key];
+    const isWriting = event.isComposing || event.keyCode === 229; // a word is put together from several keys
+    if (event.defaultPrevented || event.repeat || isWriting) return;
+    if (event.target.matches("input, textarea, select")) typing(event);
+    if (isTyping(event.target) || isHeld(event)) return;
+    const key = keyOf(event), act = Object.hasOwn(KEYS, key) && KEYS[key];
     if (!act || (key.startsWith("arrow") && event.target.matches("input, summary, [tabindex]"))) return;
     event.preventDefault();
     act();

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fpdf import FPDF
 from sqlalchemy import select, update
 
+from admin.kinds import words
 from app import mrz
 from app.clients.storage import StorageDown
 from app.kit.audit import AuditEntry
@@ -125,7 +126,12 @@ async def test_the_page_shows_picture_facts_and_verdict(carls: Desk, alice: Pers
     assert 'data-must-last="2041-05-13"' in page
     assert f'href="/admin/documents/details/{other}"' in page
     assert "Bank statement" in page
-    assert "Not verified yet: Passport, Photo." in " ".join(page.split())
+    plain = " ".join(page.split())
+    assert "Not handed in yet: Photo." in plain
+    assert "To be verified: Passport." in plain
+    assert '<bdi>bank.jpg</bdi> · <time datetime="' in page
+    assert "Download</a>" in page
+    assert "Download original" not in page
     assert "PASSPORT" not in page.replace('value="PASSPORT"', "")
 
 
@@ -183,7 +189,10 @@ async def test_a_verified_document_leads_to_the_next_one(
     earlier, id, later = [await document(app, alice) for _ in range(3)]
     answer = await carls.post(sent_to(id), data=VERIFY | {"expires_on": "2041-03-14"})
     assert (answer.status_code, answer.headers["location"]) == (303, f"/admin{at(later)}")
-    assert "Verified. This is the next one." in (await carls.get(at(later))).text
+    page = (await carls.get(at(later))).text
+    assert "Verified: Passport of Alice Benali. This is the next one." in page
+    assert f'href="/admin{at(id)}">Look again</a>' in page
+    assert "Look again" not in (await carls.get(at(later))).text, "it is said once"
     answer = await carls.post(sent_to(later), data=VERIFY)
     assert answer.headers["location"] == f"/admin{at(earlier)}", "after the last comes the first"
     answer = await carls.post(sent_to(earlier), data=VERIFY)
@@ -201,7 +210,7 @@ async def test_a_verified_document_leads_to_the_next_one(
     ("given", "reason"),
     [
         ({"reason": BLURRED}, BLURRED),
-        ({"reason": BLURRED, "more": " Page two,\r\nplease "}, f"{BLURRED}: Page two,\nplease"),
+        ({"reason": BLURRED, "more": " Page two,\r\nplease "}, f"{BLURRED}. Page two,\nplease"),
         ({"more": "This is a cat"}, "This is a cat"),
     ],
 )
@@ -255,6 +264,11 @@ async def test_what_cannot_be_done_is_said_and_what_was_typed_stays(
     assert answer.status_code in (400, 409, 422), answer.text
     assert message in answer.text
     assert kept in answer.text
+    for field, text in (("expires_on", "Expires on"), ("mrz", "Machine-readable lines"), ("more", "Reason")):
+        id_of = "rejection_reason" if field == "more" else field
+        is_named = f'<a class="alert-link" href="#{field}">{text}</a>' in answer.text
+        assert is_named == (f'id="wrong-{id_of}"' in answer.text.partition('class="review"')[2])
+    assert 'role="alert"' in answer.text.partition('class="review"')[0]
     if given.get("reason") == BLURRED:
         assert f'value="{BLURRED}" checked' in answer.text
     assert (await row_of(app, id)).status == "PENDING"
@@ -285,17 +299,70 @@ async def test_only_staff_decide_and_only_from_pages_of_ours(
     assert (await visitor.post(sent_to(id), data=VERIFY)).status_code == 303
     assert (await carls.post(sent_to(id), data=VERIFY, headers=EVIL)).status_code == 403
     assert (await carls.post(f"/documents/step/{id}", data=VERIFY)).status_code == 404
-    assert (await carls.get(sent_to(id))).status_code == 405
     assert (await row_of(app, id)).status == "PENDING"
     assert await openings(app, id) == []
 
 
-async def test_a_passport_that_ends_too_soon_is_told_of(carls: Desk, alice: Person, app: FastAPI) -> None:
-    id = await document(app, alice, await order_of(app, alice, "PASSPORT", **TRAVELS))
-    answer = await carls.post(sent_to(id), data=VERIFY | {"expires_on": "2041-05-12"})
+SHORT = "valid for less than six months after the journey."
+
+
+@pytest.mark.parametrize(
+    ("expires_on", "travels", "said"),
+    [
+        ("2041-05-12", TRAVELS, SHORT),
+        ("2020-05-12", TRAVELS, "has expired."),
+        ("2020-05-12", {}, "has expired."),
+        ("2041-05-13", TRAVELS, ""),
+        ("2041-05-12", {}, ""),
+        ("", TRAVELS, ""),
+    ],
+)
+async def test_a_passport_that_ends_too_soon_is_told_of(
+    carls: Desk, alice: Person, app: FastAPI, expires_on: str, travels: dict[str, str], said: str
+) -> None:
+    order = await order_of(app, alice, "PASSPORT", **travels)
+    id, following = await document(app, alice, order), await document(app, alice, category="PHOTO")
+    for each, path in ((id, at(following)), (following, "/documents/list")):
+        given = VERIFY | ({"expires_on": expires_on} if each == id else {})
+        answer = await carls.post(sent_to(each), data=given)
+        page = (await carls.get(answer.headers["location"].removeprefix("/admin"))).text
+        assert path in answer.headers["location"]
+        is_said = each == id and bool(said)
+        assert (f"Verified: Passport of Alice Benali. This passport {'is ' * (said == SHORT)}{said}" in page) == is_said
+    page, of_order = (await carls.get(at(id))).text, (await carls.get(f"/orders/details/{order['id']}")).text
+    for each in (SHORT, "has expired."):
+        assert (f"This passport {'is ' * (each == SHORT)}{each}" in page) == (each == said)
+        assert (f"The passport {'is ' * (each == SHORT)}{each}" in of_order) == (each == said)
+
+
+async def test_a_short_passport_that_was_the_last_is_told_of_too(carls: Desk, alice: Person, app: FastAPI) -> None:
+    id = await document(app, alice)
+    answer = await carls.post(sent_to(id), data=VERIFY | {"expires_on": "2020-05-12"})
     page = (await carls.get(answer.headers["location"].removeprefix("/admin"))).text
-    assert "Verified, though that passport expires too soon." in page
-    assert "This passport expires too soon." in (await carls.get(at(id))).text
+    assert "Verified, though that passport has expired. There is nothing left to verify." in page
+
+
+async def test_the_address_of_a_verdict_leads_back_to_the_page(
+    carls: Desk, visitor: Desk, alice: Person, app: FastAPI
+) -> None:
+    id = await document(app, alice)
+    answer = await carls.get(sent_to(id))
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/admin{at(id)}")
+    assert (await row_of(app, id)).status == "PENDING"
+    for strange in ("x", "a%3Fb", "%5C%5Cevil.example"):
+        goal = (await carls.get(f"/documents/verdict/{strange}")).headers["location"]
+        assert goal.startswith("/admin/documents/details/")
+        assert (await carls.get(goal.removeprefix("/admin"))).status_code == 404
+    assert "/admin/login" in (await visitor.get(sent_to(id))).headers["location"]
+
+
+async def test_the_notice_names_only_documents_that_staff_may_see(carls: Desk, alice: Person, app: FastAPI) -> None:
+    hidden, id = await document(app, alice, is_ready=False), await document(app, alice)
+    for strange in (hidden, "x", new_id(), "%00"):
+        carls.cookies.set("souk_notice", f"verified.next_document.{strange}", path="/admin")
+        page = await carls.get(at(id))
+        assert (page.status_code, "Verified. This is the next one." in page.text) == (200, True), strange
+        assert "Look again" not in page.text
 
 
 @pytest.mark.parametrize("key", ["x", "00000000-0000-0000-0000-000000000000", "%00", "1'"])
@@ -330,7 +397,7 @@ async def test_each_page_of_a_pdf_comes_as_a_picture(carls: Desk, alice: Person,
     assert drawn[0].content != drawn[1].content
 
 
-async def test_the_original_is_saved_and_never_shown(carls: Desk, carl: Person, alice: Person, app: FastAPI) -> None:
+async def test_the_file_is_saved_and_never_shown(carls: Desk, carl: Person, alice: Person, app: FastAPI) -> None:
     id = await document(app, alice, original_name="جواز.jpg")
     answer = await carls.get(f"/documents/file/{id}")
     assert answer.content == passport()
@@ -406,6 +473,9 @@ async def test_the_menu_and_the_first_page_lead_to_the_queue(sams: Desk, alice: 
     for text in ("Preview", "Category", "Customer", "Order", "File name", "Received", order["order_number"]):
         assert text in page
     assert 'class="title" href="/admin/documents/details/' in page
+    assert (
+        page.count(f'<a href="/admin/documents/details/{older}" tabindex="-1" aria-hidden="true"><span class="th') == 1
+    )
     assert ">Passport</a>" in page
 
 
@@ -415,18 +485,24 @@ async def test_an_order_says_which_documents_it_lacks(carls: Desk, alice: Person
     id = await document(app, alice, order)
     await carls.post(sent_to(id), data=VERIFY | {"expires_on": "2041-01-01"})
     page = (await carls.get(f"/orders/details/{order['id']}")).text
-    assert "Not verified yet:</strong> Photo, Bank statement." in page
-    assert "The passport expires less than six months after the journey." in page
+    assert "Not handed in yet:</strong> Photo, Bank statement." in page
+    assert "To be verified:" not in page
+    assert "The passport is valid for less than six months after the journey." in page
     assert f'class="title" href="/admin/documents/details/{id}">Passport</a>' in page
     page = (await carls.get("/orders/list")).text
     assert page.count('tone-waiting">1 of 3 verified') == 1
     assert "0 of 0" not in page
     for category in ("PHOTO", "BANK_STATEMENT"):
-        await carls.post(sent_to(await document(app, alice, order, category=category)), data=VERIFY)
+        each = await document(app, alice, order, category=category)
+        assert (
+            f"To be verified:</strong> {words(category)}." in (await carls.get(f"/orders/details/{order['id']}")).text
+        )
+        await carls.post(sent_to(each), data=VERIFY)
+    assert "Not handed in yet" not in (await carls.get(f"/orders/details/{order['id']}")).text
     assert 'tone-good">3 of 3 verified' in (await carls.get("/orders/list")).text
     async with app.state.database.transaction() as session:
         await session.execute(update(Order).where(Order.c.id == UUID(order["id"])).values(status="COMPLETED"))
-    assert "The passport expires" not in (await carls.get(f"/orders/details/{order['id']}")).text
+    assert "The passport is" not in (await carls.get(f"/orders/details/{order['id']}")).text
 
 
 async def test_work_may_start_without_documents_and_is_warned_of(carls: Desk, alice: Person, app: FastAPI) -> None:
@@ -435,11 +511,12 @@ async def test_work_may_start_without_documents_and_is_warned_of(carls: Desk, al
     steps = f"/orders/step/{order['id']}"
     assert "Not all documents are verified yet." not in (await carls.get(path)).text, "it is not the next step"
     await carls.post(steps, data={"status": "CONFIRMED", "reason": "Paid at the desk"})
+    await document(app, alice, order, category="PHOTO")
     page = (await carls.get(path)).text
-    assert "Not all documents are verified yet." in page
+    assert "Not all documents are verified yet." in page, "what waits for us is not verified either"
     assert "Mind that" not in page
     assert (await carls.post(steps, data={"status": "IN_PROGRESS"})).status_code == 303
-    assert "Done. Mind that documents are still missing." in (await carls.get(path)).text
+    assert "Done. Mind that not all documents are verified yet." in (await carls.get(path)).text
 
 
 async def test_with_all_documents_work_starts_without_a_word(carls: Desk, alice: Person, app: FastAPI) -> None:
@@ -450,7 +527,8 @@ async def test_with_all_documents_work_starts_without_a_word(carls: Desk, alice:
     await carls.post(steps, data={"status": "IN_PROGRESS"})
     page = (await carls.get(f"/orders/details/{order['id']}")).text
     assert 'role="status">Done.</div>' in page
-    assert "Not verified yet" not in page
+    assert "Not handed in yet" not in page
+    assert "To be verified" not in page
 
 
 async def test_only_admins_read_who_opened_a_document(
