@@ -7,7 +7,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from admin.expiry import EXPIRED, must_last, shortfall
+from admin.expiry import EXPIRED, shortfall
 from admin.page import address
 from admin.panels import Panel, letter_panel, refund_panel, review_panel
 from app.db import Database
@@ -161,7 +161,7 @@ def lacking(order: Values, rows: Belonging) -> Iterator[Alarm]:
     yield from not_verified(order)
     if order["documents"]["passport_expires_too_soon"]:
         verified = [row for row in rows["admin/documents"] if row["status"] == "VERIFIED"]
-        if not must_last(order) or any(shortfall(row) == EXPIRED for row in verified):
+        if any(shortfall(row) == EXPIRED for row in verified):
             yield Alarm("The passport has expired.")
         else:
             yield Alarm("The passport is valid for less than six months after the journey.")

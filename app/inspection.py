@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from app import decoders
 from app.decoders import MAGIC
 from app.errors import NotFound, Unavailable, UnsupportedMediaType, ValidationError
+from app.turns import turn
 
 log = logging.getLogger("souk.inspection")
 PROGRAM = ("-P", decoders.__file__)
@@ -110,7 +111,8 @@ async def decoded(
     patience: float = PATIENCE,
 ) -> dict[str, Any]:
     """The verdict on source by a process of its own; a refusal is raised."""
-    async with turn(task[0], patience):
+    busy = Unavailable("Many files are being read right now, try again in a moment.")
+    async with turn(gate(task[0]), patience, busy):
         with from_the_start(source, target):
             returncode, words = await run(source, target, (*program, *task), seconds)
     verdict = understood(returncode, words)
@@ -121,22 +123,13 @@ async def decoded(
     return verdict
 
 
-turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
+gates: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
 
 
-@contextlib.asynccontextmanager
-async def turn(kind: str, patience: float) -> AsyncIterator[None]:
-    of_loop = turns.setdefault(asyncio.get_running_loop(), {})
-    free = of_loop.setdefault(kind, asyncio.Semaphore(AT_ONCE))
-    try:
-        async with asyncio.timeout(patience):
-            await free.acquire()
-    except TimeoutError:
-        raise Unavailable("Many files are being read right now, try again in a moment.") from None
-    try:
-        yield
-    finally:
-        free.release()
+def gate(kind: str) -> asyncio.Semaphore:
+    """Where those wait who have this kind of work done."""
+    of_loop = gates.setdefault(asyncio.get_running_loop(), {})
+    return of_loop.setdefault(kind, asyncio.Semaphore(AT_ONCE))
 
 
 @contextlib.contextmanager

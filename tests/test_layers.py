@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (
-    ("app.settings", "app.errors", "app.mrz", "app.decoders", "app.local", "app.doubles"),
+    ("app.settings", "app.errors", "app.mrz", "app.turns", "app.decoders", "app.local", "app.doubles"),
     ("app.db", "app.clients", "app.jobs", "app.inspection"),
     ("app.kit",),
     ("app.resources",),

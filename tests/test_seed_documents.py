@@ -13,6 +13,7 @@ from PIL import Image
 from app import mrz, seed
 from app.clients.storage import StorageDown, private_files
 from app.db import Database
+from app.flows.document_files import THUMBNAIL
 from app.resources.documents import EXPIRES_TOO_SOON, Document, DocumentStatus
 from app.resources.orders import Order
 from app.resources.services import DocumentCategory
@@ -126,7 +127,7 @@ async def test_every_file_is_in_the_store_and_nothing_is_left_to_draw(settings):
             assert len(content) == size
             assert content.startswith({"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff"}[mime_type])
             assert content.count(b"/Type /Page\n") == (pages if mime_type == "application/pdf" else 0)
-            assert Image.open(BytesIO(picture)).width == 400
+            assert Image.open(BytesIO(picture)).width == THUMBNAIL
         assert connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM documents WHERE NOT is_ready").fetchone() == (0,)
         assert connection.execute(MISSING).fetchone() == (0,)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from admin.door import actor
-from admin.expiry import SENTENCES, must_last, shortfall
+from admin.expiry import SENTENCES, shortfall
 from admin.extras import entrance, not_verified
 from admin.kinds import label, words
 from admin.page import (
@@ -106,7 +106,6 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
         beside=beside,
         lacking=list(not_verified(order)) if order else [],
         reasons=list(REASONS),
-        must_last=must_last(order),
         too_soon=SENTENCES.get(shortfall(values), ""),
         trail=[Row(audit, entry, names) for _, entry in entries],
         is_late=error is not None and not is_open,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from app.errors import AppError, NotFound, Unavailable
 from app.settings import Settings, reveal
+from app.turns import turn
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -260,7 +261,7 @@ class PrivateFiles:
     def __init__(self, current: Store, *others: Store) -> None:
         self.current = current
         self.stores = {each.name: each for each in (*others, current)}
-        self.turn, self.patience = asyncio.Semaphore(AT_ONCE), PATIENCE
+        self.gate, self.patience = asyncio.Semaphore(AT_ONCE), PATIENCE
 
     def address(self, key: str) -> str:
         """Where a new file of this key goes: to be written down before it is stored."""
@@ -268,15 +269,8 @@ class PrivateFiles:
 
     async def put(self, key: str, file: BinaryIO, mime_type: str) -> str:
         """The address of the file, now that it is stored."""
-        try:
-            async with asyncio.timeout(self.patience):
-                await self.turn.acquire()
-        except TimeoutError:
-            raise StorageDown from None
-        try:
+        async with turn(self.gate, self.patience, StorageDown()):
             await self.current.put(key, file, mime_type)
-        finally:
-            self.turn.release()
         return self.address(key)
 
     async def open(self, address: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:

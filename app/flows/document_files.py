@@ -20,7 +20,6 @@ from app.jobs import Tools
 from app.kit import audit, changes
 from app.kit.access import Actor, either
 from app.kit.reading import key_of, visible
-from app.kit.table import now
 from app.kit.web import PREFIX, SignedIn, problems
 from app.resources.documents import ENDINGS, Document, DocumentStatus, desk_documents, documents
 from app.resources.erasures import Erasure
@@ -178,14 +177,10 @@ async def draw(files: PrivateFiles, document: Document, target: BinaryIO, width:
 
 
 async def keep_thumbnail(database: Database, id: UUID, address: str) -> None:
-    """Note where it is; when the document was deleted meanwhile, have it erased."""
+    """Note where it is. Of a document that was deleted meanwhile, the database has written down to erase it later."""
+    noted = update(Document).where(Document.c.id == id, Document.c.thumbnail_key.is_(None))
     async with database.transaction() as session:
-        still_wanted = update(Document).where(Document.c.id == id, Document.c.thumbnail_key.is_(None))
-        kept = await session.execute(still_wanted.values(thumbnail_key=address, updated_at=Document.c.updated_at))
-        if not kept.rowcount and address:  # type: ignore[attr-defined]
-            twin = await session.scalar(select(Document.c.id).where(Document.c.thumbnail_key == address))
-            if twin is None:
-                session.add(Erasure(address=address, due_at=now()))
+        await session.execute(noted.values(thumbnail_key=address, updated_at=Document.c.updated_at))
 
 
 # -- erasing

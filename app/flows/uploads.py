@@ -9,7 +9,7 @@ import hashlib
 import logging
 import unicodedata
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile, TemporaryFile
 from typing import Any, BinaryIO, cast
@@ -44,6 +44,7 @@ from app.resources.documents import ENDINGS, Document, documents
 from app.resources.orders import Order, OrderStatus, orders
 from app.resources.services import DocumentCategory
 from app.resources.users import User
+from app.turns import turn
 
 log = logging.getLogger("souk.uploads")
 router = APIRouter(prefix=PREFIX, tags=["Documents"])
@@ -145,22 +146,13 @@ async def upload_document(request: Request, actor: SignedIn, idempotency_key: Ke
         raise Unavailable() from error
 
 
-TURNS: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
+GATES: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
 
 
-@asynccontextmanager
-async def in_turn(actor: Actor) -> AsyncIterator[None]:
+def in_turn(actor: Actor) -> AbstractAsyncContextManager[None]:
     """One file of each customer is looked into at a time, so that nobody's many keep others from theirs."""
-    own = TURNS.setdefault(actor.id, asyncio.Lock())
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await own.acquire()
-    except TimeoutError:
-        raise Unavailable("Your other files are still being read, try again in a moment.") from None
-    try:
-        yield
-    finally:
-        own.release()
+    busy = Unavailable("Your other files are still being read, try again in a moment.")
+    return turn(GATES.setdefault(actor.id, asyncio.Lock()), PATIENCE, busy)
 
 
 # -- what was sent

@@ -79,13 +79,19 @@ def file_url(resource: Resource) -> Any:
     return literal_column("'/api/v1/documents/'") + cast(resource.column("id"), String) + literal_column("'/file'")
 
 
-EXPIRES_TOO_SOON = """(documents.expires_on < coalesce((
-    SELECT to_date(left(day, 7), 'YYYY-MM') + right(day, 2)::int - 1 + interval '6 months'
+MUST_LAST = """(
+    SELECT CAST(to_date(left(day, 7), 'YYYY-MM') + right(day, 2)::int - 1 + interval '6 months' AS date)
     FROM orders AS journey, LATERAL (SELECT journey.service_details->>'travel_date' AS day) AS travel
     WHERE journey.id = documents.order_id AND day ~ '^[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'
-), current_date))"""
-"""Whether a passport is valid for less than six months after the journey, which most borders ask for; without a
-journey, whether it has expired. NULL while nobody has said when it expires."""
+)"""
+"""Until when a passport must be valid: six months after the journey, for which most borders ask. NULL without one."""
+EXPIRES_TOO_SOON = f"(documents.expires_on < coalesce({MUST_LAST}, current_date))"
+"""Whether a passport is not valid for so long; without a journey, whether it has expired. NULL while nobody has said
+when it expires."""
+
+
+def must_last(resource: Resource) -> Any:
+    return literal_column(MUST_LAST)
 
 
 def expires_too_soon(resource: Resource) -> Any:
@@ -137,6 +143,7 @@ desk_documents = Resource(
     computed={
         "file_url": FILE_URL,
         "expires_too_soon": Computed(bool | None, expires_too_soon),
+        "must_last": Computed(Day | None, must_last, single=True),
         "has_thumbnail": Computed(bool, has_thumbnail),
     },
     search=("original_name",),
@@ -146,6 +153,7 @@ desk_documents = Resource(
         "decided_by": None,
         "decided_at": None,
         "expires_too_soon": None,
+        "must_last": "2027-08-08",
         "has_thumbnail": True,
     },
     admin=Look(

@@ -171,7 +171,7 @@ class Papers:
             if moment and moment > self.now - MAILED:
                 about: dict[str, Any] = {"category": str(document.category), "file_name": document.original_name}
                 about |= {"reason": reason, "advice": advice(reason)} if reason else {}
-                about |= {"documents": progress(order, papers, moment)}
+                about |= {"documents": progress(order, papers, moment), "goes_on": True}
                 self.mails.append(mail(order, f"document_{document.status.lower()}", moment, letter | about))
 
 
@@ -189,12 +189,14 @@ def mail(order: Order, template: str, moment: datetime, context: dict[str, Any])
 def progress(order: Order, papers: list[Paper], moment: datetime) -> dict[str, Any]:
     """How far the documents of the order were at this moment, as its mails say."""
     decided = [each for each in papers if each.document.decided_at and each.document.decided_at <= moment]
-    verified = [each for each in decided if each.document.status is VERIFIED]
-    missing = [each for each in order.required_documents if each not in [one.document.category for one in verified]]
+    sent = {each.document.category for each in papers if each not in decided and each.document.created_at <= moment}
+    verified = {each.document.category: each for each in decided if each.document.status is VERIFIED}
+    lacks = [DocumentCategory(each) for each in order.required_documents if each not in verified]
     return {
         "required": len(order.required_documents),
-        "verified": len(order.required_documents) - len(missing),
-        "missing": [str(each) for each in missing],
-        "is_complete": not missing,
-        "passport_expires_too_soon": bool(order.service_details) and "soon" in [each.flaw for each in verified],
+        "verified": len(order.required_documents) - len(lacks),
+        "waiting": [str(each) for each in lacks if each in sent],
+        "missing": [str(each) for each in lacks if each not in sent],
+        "is_complete": not lacks,
+        "passport_expires_too_soon": bool(order.service_details) and "soon" in [one.flaw for one in verified.values()],
     }

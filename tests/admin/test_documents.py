@@ -505,6 +505,18 @@ async def test_an_order_says_which_documents_it_lacks(carls: Desk, alice: Person
     assert "The passport is" not in (await carls.get(f"/orders/details/{order['id']}")).text
 
 
+@pytest.mark.parametrize("day", ["2027-13-45", "2027-02-31", "next summer", "infinity", ""])
+async def test_an_odd_travel_date_of_an_old_row_is_shown_and_harms_no_page(
+    carls: Desk, alice: Person, app: FastAPI, day: str
+) -> None:
+    order = await order_of(app, alice, "PASSPORT", **TRAVELS)
+    id = await document(app, alice, order)
+    async with app.state.database.transaction() as session:
+        await session.execute(update(Order).values(service_details={"travel_date": day}))
+    for path in (at(id), f"/orders/details/{order['id']}", "/orders/list", "/documents/list", "/"):
+        assert (await carls.get(path)).status_code == 200, path
+
+
 async def test_work_may_start_without_documents_and_is_warned_of(carls: Desk, alice: Person, app: FastAPI) -> None:
     order = await order_of(app, alice, "PHOTO")
     path = f"/orders/details/{order['id']}"

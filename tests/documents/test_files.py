@@ -206,7 +206,7 @@ async def test_a_document_deleted_while_it_is_drawn_leaves_no_thumbnail(agency, 
 
     files = agency.tools.files
     await agency.with_files(Deleting()).work()
-    await agency.with_files(files).work()
+    await agency.with_files(files).work(later=True)
     assert not agency.files()
 
 

@@ -130,9 +130,11 @@ async def test_who_waits_too_long_for_a_turn_is_told(tmp_path):
     files = PrivateFiles(Endless())
     files.patience = 0.2
     first = [asyncio.create_task(stored(files)) for _ in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    assert files.gate.locked()
     with pytest.raises(StorageDown):
         await stored(files)
     for each in first:
         each.cancel()
     await asyncio.gather(*first, return_exceptions=True)
-    assert not files.turn.locked()
+    assert not files.gate.locked()
