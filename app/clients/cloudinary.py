@@ -9,22 +9,12 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from app.clients.storage import (
-    CHUNK,
-    CONNECT,
-    SECONDS,
-    FileGone,
-    Stored,
-    begun,
-    check,
-    check_prefix,
-    guarded,
-)
+from app.clients.storage import CHUNK, CONNECT, SECONDS, FileGone, begun, check, guarded
 
 if TYPE_CHECKING:
     import httpx
@@ -97,18 +87,6 @@ class Cloudinary:
         async with guarded(self.name, "sign", self.seconds):
             return self.signed_link(key, lifetime)
 
-    async def list(self, prefix: str) -> AsyncIterator[Stored]:
-        params, auth = {"prefix": check_prefix(prefix), "max_results": "500"}, (self.api_key, self.api_secret)
-        while True:
-            async with guarded(self.name, "list", self.seconds):
-                page = await self.call("GET", f"resources/{KIND}/{TYPE}", params=params, auth=auth)
-                found = [as_stored(each) for each in page["resources"]]
-            for each in found:
-                yield each
-            if not page.get("next_cursor"):
-                return
-            params["next_cursor"] = page["next_cursor"]
-
     # -- requests
 
     @cached_property
@@ -160,7 +138,3 @@ class Cloudinary:
 def expect_success(answer: "httpx.Response") -> None:
     if not answer.is_success:
         raise OSError(f"answered {answer.status_code} {answer.headers.get('x-cld-error', '')}")
-
-
-def as_stored(resource: dict[str, Any]) -> Stored:
-    return Stored(resource["public_id"], resource["bytes"], datetime.fromisoformat(resource["created_at"]))

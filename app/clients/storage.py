@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -49,15 +49,6 @@ class BadKey(ValueError):
     """A key or an address that none of ours looks like: a mistake in the program."""
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A file as its store lists it. `size` in bytes."""
-
-    key: str
-    size: int
-    changed_at: datetime
-
-
 class Store(Protocol):
     """What every store can do. All of it raises StorageDown, and BadKey for what is no key."""
 
@@ -79,19 +70,12 @@ class Store(Protocol):
     async def link(self, key: str, lifetime: timedelta) -> str | None:
         """A download link that anybody may use for so long; None where the store has none."""
 
-    def list(self, prefix: str) -> AsyncIterator[Stored]:
-        """Every file below this folder, or all with an empty prefix, in no order."""
-
 
 def check(key: str) -> str:
     """The key itself. Raises BadKey unless it is parts of safe ASCII characters with slashes between."""
     if not KEY.fullmatch(key):
         raise BadKey(f"{key[:50]!r} is no key of a file")
     return key
-
-
-def check_prefix(prefix: str) -> str:
-    return check(prefix.removesuffix("/")) + "/" if prefix else ""
 
 
 async def begun(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
@@ -182,20 +166,6 @@ class Objects:
 
             return await obstore.sign_async(self.store, "GET", key, lifetime)  # type: ignore[call-overload,no-any-return]
 
-    async def list(self, prefix: str) -> AsyncIterator[Stored]:
-        prefix = check_prefix(prefix)
-        async with guarded(self.name, "list", self.seconds):
-            import obstore
-
-            pages = aiter(obstore.list(self.store, prefix, chunk_size=1000))
-        while True:
-            async with guarded(self.name, "list", self.seconds):
-                page = await anext(pages, None)
-            if page is None:
-                return
-            for each in page:
-                yield Stored(each["path"], each["size"], each["last_modified"])
-
 
 def clear_beside(path: Path) -> None:
     """Take away what a process that died while it stored left beside the file, as `name#1`."""
@@ -284,12 +254,6 @@ class PrivateFiles:
     async def link(self, address: str, lifetime: timedelta) -> str | None:
         store, key = self.at(address)
         return await store.link(key, lifetime)
-
-    async def list(self, prefix: str) -> AsyncIterator[tuple[str, Stored]]:
-        """Address and file of everything below this folder, in every store that is set up."""
-        for name, store in self.stores.items():
-            async for each in store.list(prefix):
-                yield f"{name}:{each.key}", each
 
     def at(self, address: str) -> tuple[Store, str]:
         """Store and key. Raises StorageDown when the settings do not name the store any more."""

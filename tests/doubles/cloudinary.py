@@ -1,11 +1,9 @@
-"""Cloudinary as tests want it: raw files, signed uploads, downloads and deletions, listing by page, and trouble."""
+"""Cloudinary as tests want it: raw files, signed uploads, downloads and deletions, and trouble."""
 
 import hashlib
 import re
 import time
-from base64 import b64encode
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -24,16 +22,14 @@ STRANGE = {
 
 
 class LocalCloudinary:
-    """`files` are the bytes it holds by public id. `page` resources a page of the listing; without `ranges` a part is
-    answered with the whole."""
+    """`files` are the bytes it holds by public id. Without `ranges` a part is answered with the whole."""
 
     def __init__(self, cloud_name: str = "souk", api_key: str = "1234", api_secret: str = "shh") -> None:
         self.cloud_name, self.api_key, self.api_secret = cloud_name, api_key, api_secret
         self.files: dict[str, bytes] = {}
-        self.changed: dict[str, datetime] = {}
         self.requests: list[tuple[str, str]] = []
         self.faults: list[str] = []
-        self.ranges, self.page = True, 2
+        self.ranges = True
 
     def fault(self, kind: str, times: int = 1) -> None:
         """Trouble the next requests. `hang` never answers, `reset` drops the connection, `short` breaks off half way
@@ -64,8 +60,6 @@ class LocalCloudinary:
         if not request.url.path.startswith(start):
             return refused(401, "cloud_name mismatch")
         path = (request.method, request.url.path.removeprefix(start))
-        if path == ("GET", "resources/raw/authenticated"):
-            return self.listing(request)
         if path not in self.signed_calls:
             return refused(404, "no such call")
         async with request.form() as form:
@@ -92,7 +86,7 @@ class LocalCloudinary:
         if not file:
             return refused(400, "Empty file")
         key = params["public_id"]
-        self.files[key], self.changed[key] = file, datetime.now(UTC)
+        self.files[key] = file
         return JSONResponse(self.resource(key))
 
     def destroy(self, request: Request, params: dict[str, Any], file: bytes | None) -> Response:
@@ -114,20 +108,10 @@ class LocalCloudinary:
         headers = {"Content-Range": f"bytes {start}-{stop - 1}/{len(found)}"}
         return Response(found[start:stop], 206, headers, "application/octet-stream")
 
-    def listing(self, request: Request) -> Response:
-        known = b64encode(f"{self.api_key}:{self.api_secret}".encode()).decode()
-        if request.headers.get("authorization") != f"Basic {known}":
-            return refused(401, "Invalid credentials")
-        prefix, cursor = request.query_params.get("prefix", ""), request.query_params.get("next_cursor", "")
-        keys = [key for key in sorted(self.files) if key.startswith(prefix) and key > cursor]
-        more = {"next_cursor": keys[self.page - 1]} if len(keys) > self.page else {}
-        return JSONResponse({"resources": [self.resource(key) for key in keys[: self.page]], **more})
-
     def resource(self, key: str) -> dict[str, Any]:
         return {
             "public_id": key,
             "bytes": len(self.files[key]),
-            "created_at": self.changed[key].strftime("%Y-%m-%dT%H:%M:%SZ"),
             "resource_type": "raw",
             "type": "authenticated",
             "secure_url": f"https://res.cloudinary.com/{self.cloud_name}/raw/authenticated/{quote(key)}",

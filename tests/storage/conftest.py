@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import obstore
 import pytest
 
 from app.clients.cloudinary import Cloudinary
@@ -32,6 +33,11 @@ def of_s3(endpoint: str, seconds: float = 2, **values: str) -> Objects:
     """Each time another prefix of the bucket, unless it is told."""
     said = {"bucket": "souk", "prefix": uuid4().hex, "access_key": S3.access_key, "secret_key": S3.secret_key}
     return bucket("s3", endpoint, **{**said, **values}, seconds=seconds)
+
+
+def held(store: Objects) -> list[str]:
+    """The keys of all its files."""
+    return [each["path"] for page in obstore.list(store.store) for each in page]
 
 
 @pytest.fixture
