@@ -96,10 +96,8 @@ async def guarded(store: str, doing: str, seconds: float) -> AsyncIterator[None]
         missing = isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error)
         if missing and doing in ("open", "delete"):
             raise FileGone from None
-        told = re.sub(r"\?\S+", "?…", " ".join(str(error).split()))[
-            :300
-        ]  # what follows a question mark may be a signature
-        log.error("%s cannot %s: %s %s", store, doing, type(error).__name__, told)
+        told = re.sub(r"\?\S+", "?…", " ".join(str(error).split()))  # there may be a signature in a query
+        log.error("%s cannot %s: %s %s", store, doing, type(error).__name__, told[:300])
         raise StorageDown from None
 
 

@@ -1,14 +1,22 @@
 """Staff at their desks: browsers that signed in to the back office through its own page."""
 
+import asyncio
+import os
+import shutil
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 
 from tests.admin.desk import Desk
 from tests.make import Person
 
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 Enter = Callable[[Person], Awaitable[Desk]]
 
 
@@ -44,3 +52,42 @@ async def sams(enter: Enter, sam: Person) -> Desk:
 @pytest.fixture
 async def carls(enter: Enter, carl: Person) -> Desk:
     return await enter(carl)
+
+
+# -- a real browser
+
+
+@pytest.fixture
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    """The application behind a real socket; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning"))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Any]:
+    """The browser of all tests. Skips them, with the reason, where there is none."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium found: install it or set CHROMIUM to its path")
+    api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+    async with api.async_playwright() as play:
+        opened = await play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        await opened.close()
+
+
+@pytest.fixture
+async def browser(chromium: Any) -> AsyncIterator[Any]:
+    """Each of its pages knows of no other's cookies."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
+
+
+async def width(page: Any) -> int:
+    found: int = await page.evaluate("document.documentElement.scrollWidth")
+    return found

@@ -1,48 +1,13 @@
-"""A consultant's day in a real browser. Skipped, with the reason, where no Chromium is found."""
+"""A consultant's day in a real browser."""
 
-import asyncio
-import os
-import shutil
-import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from tests import make
+from tests.admin.conftest import width
 from tests.make import Person
-
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium found: install it or set CHROMIUM to its path")
-
-
-@pytest.fixture
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The application behind a real socket; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning"))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await serving
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Any]:
-    api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-    async with api.async_playwright() as play:
-        opened = await play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        await opened.close()
-
-
-async def width(page: Any) -> int:
-    found: int = await page.evaluate("document.documentElement.scrollWidth")
-    return found
 
 
 async def test_a_consultant_confirms_an_order_with_a_reason(

@@ -11,14 +11,13 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from app.clients.storage import StorageDown
 from app.resources.documents import REASONS, Document
 from tests import make
-from tests.admin.test_browser import browser, pytestmark, served, width
+from tests.admin.conftest import width
 from tests.admin.test_documents import TRAVELS, document, openings, order_of, pages, row_of
+from tests.documents.conftest import unreachable
 from tests.make import Person
 
-__all__ = ["browser", "pytestmark", "served"]
 MANY = 30
 
 
@@ -75,7 +74,6 @@ async def review(browser: Any, served: str, carl: Person) -> AsyncIterator[Revie
     await page.wait_for_selector("h1:has-text('Home')")
     yield made
     assert made.refused == []
-    await page.close()
 
 
 async def test_v_verifies_and_the_next_one_opens_by_itself(
@@ -415,18 +413,14 @@ async def test_the_lines_of_a_passport_fit_into_their_field(
 async def test_without_the_store_there_is_a_sentence_and_a_button(
     review: Review, alice: Person, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    id, fetch = await document(app, alice), app.state.files.open
-
-    async def down(*_: Any, **__: Any) -> None:
-        raise StorageDown
-
-    monkeypatch.setattr(app.state.files, "open", down)
+    id = await document(app, alice)
+    monkeypatch.setitem(app.state.files.stores, "local", unreachable("local").current)
     await review.page.goto(f"{review.url}/admin/documents/details/{id}")
     await review.page.wait_for_selector("text=The file cannot be fetched right now.")
     assert not await review.page.is_visible("#picture")
     await review.page.click("#again")
     await review.page.wait_for_selector("#gone", state="visible")
-    monkeypatch.setattr(app.state.files, "open", fetch)
+    monkeypatch.undo()
     await review.page.click("#again")
     await review.page.wait_for_selector("#tools", state="visible")
     assert await review.page.is_visible("#picture")

@@ -14,7 +14,6 @@ from sqlalchemy import select, update
 
 from admin.kinds import words
 from app import mrz
-from app.clients.storage import StorageDown
 from app.kit.audit import AuditEntry
 from app.kit.table import new_id
 from app.resources.documents import REASONS, Document
@@ -24,6 +23,7 @@ from app.seed import drawings
 from tests import make
 from tests.admin.conftest import Enter
 from tests.admin.desk import EVIL, Desk
+from tests.documents.conftest import unreachable
 from tests.make import Person
 
 PASSPORT = mrz.Passport(
@@ -433,11 +433,7 @@ async def test_without_the_store_the_page_is_there_and_its_file_comes_later(
     carls: Desk, alice: Person, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = await document(app, alice, thumbnail_key="local:documents/x/y")
-
-    async def down(*_: Any, **__: Any) -> None:
-        raise StorageDown
-
-    monkeypatch.setattr(app.state.files, "open", down)
+    monkeypatch.setitem(app.state.files.stores, "local", unreachable("local").current)
     page = await carls.get(at(id))
     assert page.status_code == 200
     assert "The file cannot be fetched right now." in page.text

@@ -14,14 +14,12 @@ from app.resources.payments import Payment
 from app.resources.refunds import Refund
 from app.resources.stripe_events import EventStatus, StripeEvent
 from tests import make
+from tests.admin.conftest import width
 from tests.admin.desk import EVIL, Desk
-from tests.admin.test_browser import browser, pytestmark, served, width
 from tests.make import Person
 from tests.payments.conftest import Shop, resend, settings, shop, stripe
 
-__all__ = ["browser", "resend", "served", "settings", "shop", "stripe"]
-pytestmark_of_browsers = pytestmark
-pytestmark = []
+__all__ = ["resend", "settings", "shop", "stripe"]
 
 
 async def rows_of(shop: Shop, table: Any) -> list[Any]:
@@ -368,7 +366,6 @@ async def test_a_mail_whose_link_is_gone_is_not_sent_again(carls: Desk, shop: Sh
 # -- in a browser
 
 
-@pytestmark_of_browsers
 async def test_an_admin_refunds_and_looks_at_the_mail(
     browser: Any, served: str, sam: Person, alice: Person, shop: Shop, tmp_path: Any
 ) -> None:

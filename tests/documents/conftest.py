@@ -13,6 +13,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from app import jobs
+from app.clients.storage import PrivateFiles, bucket
 from app.flows.reconciling import reconcile
 from app.jobs import Tools
 from app.settings import Settings
@@ -114,3 +115,8 @@ async def agency(app: FastAPI, settings: Settings) -> AsyncIterator[Agency]:
     tools = jobs.tools_of(settings, app.state.database)
     yield Agency(app, tools)
     await tools.stripe.close()
+
+
+def unreachable(name: str = "s3") -> PrivateFiles:
+    """Files in a store where nobody answers."""
+    return PrivateFiles(bucket(name, "http://127.0.0.1:1", "b", "private", "key", "secret", seconds=1))

@@ -8,8 +8,7 @@ from PIL import Image
 
 from app.clients.storage import PrivateFiles, folder
 from app.flows.document_files import as_attachment
-from tests.documents.conftest import drawn
-from tests.documents.test_uploading import unreachable
+from tests.documents.conftest import drawn, unreachable
 
 
 async def test_owner_and_staff_read_it_and_nobody_else_does(agency, app, alice, bob, vera, carl, sam, nobody):

@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 from app.clients.clamav import ClamAv
-from app.clients.storage import PrivateFiles, bucket
 from app.flows.uploads import LARGEST, MOST, QuotaReached, check_quota, clean_name, in_turn
 from app.resources.documents import Document
-from tests.documents.conftest import drawn
+from tests.documents.conftest import drawn, unreachable
 from tests.doubles.clamav import EICAR, LocalClamAv
 
 
@@ -250,10 +249,6 @@ async def acquired(person):
 
 
 # -- what fails on the way
-
-
-def unreachable():
-    return PrivateFiles(bucket("s3", "http://127.0.0.1:1", "b", "private", "key", "secret", seconds=1))
 
 
 async def test_without_a_store_nothing_is_left_behind(agency, alice):
