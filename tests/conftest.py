@@ -7,6 +7,7 @@ each is an HTTP client with a `user`.
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +20,10 @@ import pytest
 from fastapi import FastAPI
 from valkey import Valkey
 
-HOME = Path(tempfile.gettempdir()) / f"souk-tests-{os.getuid()}"
+IN_MEMORY = Path("/dev/shm")
+ROOMY = IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > 4 * 1024**3
+HOME = (IN_MEMORY if ROOMY else Path(tempfile.gettempdir())) / f"souk-tests-{os.getuid()}"
+"""Where the servers of the tests keep their data: a fresh database takes a tenth of the time in memory."""
 os.environ.setdefault("JWT_SECRET", "the secret of the tests, long enough for HS256")
 os.environ |= {"ENVIRONMENT": "test", "DATA_DIR": str(HOME), "RATE_LIMITS": "off"}
 for name in tuple(os.environ):

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from app.resources.documents import REASONS, Document
-from tests import make
 from tests.admin.conftest import width
+from tests.admin.desk import Desk
 from tests.admin.test_documents import TRAVELS, document, openings, order_of, pages, row_of
 from tests.documents.conftest import unreachable
 from tests.make import Person
@@ -61,17 +61,14 @@ class Review:
 
 
 @pytest.fixture
-async def review(browser: Any, served: str, carl: Person) -> AsyncIterator[Review]:
+async def review(browser: Any, served: str, carls: Desk) -> AsyncIterator[Review]:
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
     made = Review(page, served)
     page.on("console", lambda message: made.refused.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: made.refused.append(str(error)))
     page.on("request", lambda asked: asked.url.startswith((served, "data:")) or made.refused.append(asked.url))
-    await page.goto(f"{served}/admin/login")
-    await page.fill("#username", carl.user.email)
-    await page.fill("#password", make.PASSWORD)
-    await page.click("text=Log in")
-    await page.wait_for_selector("h1:has-text('Home')")
+    cookies = [{"name": each.name, "value": each.value, "url": served} for each in carls.cookies.jar]
+    await page.context.add_cookies(cookies)
     yield made
     assert made.refused == []
 
