@@ -4,8 +4,9 @@ It parses only the status and Content-Length, so that on its own core it is neve
 """
 
 import asyncio
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
@@ -15,6 +16,16 @@ from urllib.parse import urlsplit
 
 class WrongAnswer(Exception):
     """The server answered what the benchmark does not expect."""
+
+
+def start(main: Callable[[], None]) -> None:
+    """Run it, and end with a sentence where something is wrong."""
+    try:
+        main()
+    except WrongAnswer as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def request(method: str, path: str, token: str = "", body: bytes = b"") -> bytes:

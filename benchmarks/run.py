@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ import uvloop
 from app import local
 from app.auth import make_token
 from benchmarks.filling import Known, filled
-from benchmarks.load import Result, WrongAnswer, burst, request
+from benchmarks.load import Result, WrongAnswer, burst, request, start
 from benchmarks.serving import PLAIN, SOUK, Server, cores, pin, served, time_of_up
 
 API = "/api/v1"
@@ -191,9 +190,4 @@ def compare(options: argparse.Namespace, wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except WrongAnswer as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main)

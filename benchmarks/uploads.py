@@ -26,7 +26,7 @@ import pyvips
 from app.auth import make_token
 from app.kit.table import new_id
 from benchmarks.filling import filled
-from benchmarks.load import WrongAnswer
+from benchmarks.load import WrongAnswer, start
 from benchmarks.run import SECRET, find_services, interrupt_on_sigterm
 from benchmarks.serving import ROOT, end, free_port, wait_until_healthy
 
@@ -149,9 +149,4 @@ def resident(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except WrongAnswer as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main)

@@ -31,7 +31,7 @@ import uvicorn
 from app.doubles.stripe import LocalStripe
 from app.kit.table import new_id
 from benchmarks.filling import filled
-from benchmarks.load import WrongAnswer
+from benchmarks.load import WrongAnswer, start
 from benchmarks.run import SECRET, find_services, interrupt_on_sigterm
 from benchmarks.serving import ROOT, end, free_port, wait_until_healthy
 
@@ -219,9 +219,4 @@ def compare(stripe: LocalStripe, url: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except WrongAnswer as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main)

@@ -91,3 +91,12 @@ async def browser(chromium: Any) -> AsyncIterator[Any]:
 async def width(page: Any) -> int:
     found: int = await page.evaluate("document.documentElement.scrollWidth")
     return found
+
+
+def watched(page: Any, served: str) -> list[str]:
+    """What the browser will have to say against the page: errors, and requests to elsewhere."""
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: refused.append(str(error)))
+    page.on("request", lambda asked: asked.url.startswith((served, "data:")) or refused.append(asked.url))
+    return refused

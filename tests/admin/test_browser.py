@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from tests import make
-from tests.admin.conftest import width
+from tests.admin.conftest import watched, width
 from tests.make import Person
 
 
@@ -15,9 +15,7 @@ async def test_a_consultant_confirms_an_order_with_a_reason(
 ) -> None:
     order = await make.order(alice, (await make.service(app)).id)
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
-    refused: list[str] = []
-    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: request.url.startswith((served, "data:")) or refused.append(request.url))
+    refused = watched(page, served)
     await page.goto(f"{served}/admin/orders/list")
     await page.fill("#username", carl.user.email)
     await page.fill("#password", make.PASSWORD)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from app.resources.documents import REASONS, Document
-from tests.admin.conftest import width
+from tests.admin.conftest import watched, width
 from tests.admin.desk import Desk
 from tests.admin.test_documents import TRAVELS, document, openings, order_of, pages, row_of
 from tests.documents.conftest import unreachable
@@ -27,7 +27,7 @@ class Review:
 
     page: Any
     url: str
-    refused: list[str] = field(default_factory=list)
+    refused: list[str]
 
     async def open(self, id: UUID) -> None:
         await self.page.goto(f"{self.url}/admin/documents/details/{id}")
@@ -63,10 +63,7 @@ class Review:
 @pytest.fixture
 async def review(browser: Any, served: str, carls: Desk) -> AsyncIterator[Review]:
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
-    made = Review(page, served)
-    page.on("console", lambda message: made.refused.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: made.refused.append(str(error)))
-    page.on("request", lambda asked: asked.url.startswith((served, "data:")) or made.refused.append(asked.url))
+    made = Review(page, served, watched(page, served))
     cookies = [{"name": each.name, "value": each.value, "url": served} for each in carls.cookies.jar]
     await page.context.add_cookies(cookies)
     yield made

@@ -14,7 +14,7 @@ from app.resources.payments import Payment
 from app.resources.refunds import Refund
 from app.resources.stripe_events import EventStatus, StripeEvent
 from tests import make
-from tests.admin.conftest import width
+from tests.admin.conftest import watched, width
 from tests.admin.desk import EVIL, Desk
 from tests.make import Person
 from tests.payments.conftest import Shop, resend, settings, shop, stripe
@@ -371,9 +371,7 @@ async def test_an_admin_refunds_and_looks_at_the_mail(
 ) -> None:
     payment = await paid(shop, alice)
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
-    refused: list[str] = []
-    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: request.url.startswith((served, "data:")) or refused.append(request.url))
+    refused = watched(page, served)
     await page.goto(f"{served}/admin/payments/list")
     await page.fill("#username", sam.user.email)
     await page.fill("#password", make.PASSWORD)
