@@ -78,6 +78,7 @@ def up(options: argparse.Namespace) -> None:
     """Start what is missing, migrate, seed an empty database, serve and work."""
     settings = with_services()
     listener = running.listen(settings)
+    refuse_public_documents(settings)
     migrate.upgrade(database_of(settings))
     if lacking := migrate.lacking(database_of(settings)):
         raise Stop(f'the database lacks {", ".join(lacking)}: write the migration with `souk migration "…"`.')
@@ -103,8 +104,20 @@ def ready_settings() -> Settings:
     settings = get_settings()
     if not settings.database_url or not settings.redis_url:
         raise Stop("DATABASE_URL and REDIS_URL must be set; `souk up` starts local servers instead.")
-    with psycopg.connect(libpq(settings.database_url), connect_timeout=5):
-        return settings
+    refuse_public_documents(settings)
+    return settings
+
+
+def refuse_public_documents(settings: Settings) -> None:
+    """Stop while documents lie in a bucket that the world may read since R2_PUBLIC_URL was set."""
+    with psycopg.connect(libpq(database_of(settings)), connect_timeout=5) as connection:
+        if settings.r2_public_url and connection.execute("SELECT to_regclass('documents')").fetchone() != (None,):
+            found = connection.execute("SELECT count(*) FROM documents WHERE storage_key LIKE 's3:%'").fetchone()
+            if found and found[0]:
+                raise Stop(
+                    f"R2_PUBLIC_URL opens R2_BUCKET to the world, and documents lie there ({found[0]}). Take it away "
+                    "until they are moved (README, Documents)."
+                )
 
 
 def with_services() -> Settings:

@@ -6,6 +6,7 @@ refusal, or what was written. No verdict means that a decoder crashed.
 """
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -69,6 +70,8 @@ OUTSIDE = re.compile(rb"/URI (?:\(\s*(?:file:|\\\\)|<(?:66696c653a|5c5c))", re.I
 TRIFLE = re.compile("xref|cross-reference|file is damaged|number of objects|Resources is missing|expected endobj")
 """Warnings of qpdf about what many a program gets wrong and nothing is lost by."""
 TROUBLE = {"pyvips": "damaged", "pikepdf": "broken_pdf", "pypdfium2": "broken_pdf"}
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A disk without room, which is no fault of the file; libvips tells it in words."""
 KEPT: list[Any] = []
 """What pyvips calls back and yet forgets."""
 
@@ -96,6 +99,8 @@ def named(error: Exception) -> str:
         return "has_password"
     if "memory" in str(error).lower():
         return "too_complex"
+    if getattr(error, "errno", None) in FULL or any(os.strerror(each) in str(error) for each in FULL):
+        return "no_room"
     library = type(error).__module__.partition(".")[0]
     if library not in TROUBLE:
         raise error
@@ -114,7 +119,7 @@ def limit() -> None:
 
 
 def inspect() -> dict[str, Any]:
-    """Copy fd 0 to fd 1 where it is harmless: a picture drawn anew, a PDF byte for byte."""
+    """Copy fd 0 to fd 1 where it is harmless: a picture drawn anew, a PDF as it is, or mended."""
     kind = content_type()
     pages = pdf_checked() if kind == "application/pdf" else drawn_anew(kind)
     return {"mime_type": kind, "pages": pages}

@@ -44,6 +44,12 @@ KINDS = {
     "heic": "This photo is in Apple's HEIC format. Please send it as a JPEG: on an iPhone, choose Settings, Camera, "
     "Formats, Most Compatible and take the photo again, or take a screenshot of it and upload that.",
 }
+OUR_TROUBLE = {
+    "no_process": "no process could be started",
+    "no_room": "no room on the disk",
+    "ended": "its process was ended, maybe for want of memory",
+}
+"""What is not the file's fault, and said in our log."""
 PRINT = 'Please open it, choose Print, then "Save as PDF", and upload the new file.'
 SENTENCES = {
     "empty": "This file is empty. Please choose it again.",
@@ -51,7 +57,7 @@ SENTENCES = {
     "too_slow": "This file could not be read in time. Please upload a simpler copy, such as a photo or a scan of it.",
     "too_complex": "This file is too complex to read. Please upload a simpler copy, such as a photo or a scan of it.",
     "too_many_pixels": "This picture has more than 40 megapixels. Please upload a smaller one.",
-    "too_large_anew": "This picture would take more than 10 MiB here. Please save it as a JPEG and upload that.",
+    "too_large_anew": "This picture takes more than 10 MiB once converted. Please save it as a JPEG and upload that.",
     "broken_pdf": f"This PDF is broken. {PRINT}",
     "has_password": "This PDF is protected by a password, or against copying. Please save a copy without the "
     'protection; if you can open it, choose Print, then "Save as PDF", and upload the new file.',
@@ -96,6 +102,16 @@ async def picture(
     number of pages; 404 for a page that is not there."""
     verdict = await decoded(source, target, "picture", str(page), str(width), seconds=seconds, patience=patience)
     return int(verdict["pages"])
+
+
+@contextlib.contextmanager
+def on_disk() -> Iterator[None]:
+    """Turn what the disk refuses within, such as room for a file, into Unavailable, and log it."""
+    try:
+        yield
+    except OSError as error:
+        log.exception("The disk failed")
+        raise Unavailable() from error
 
 
 def size_of(file: BinaryIO) -> int:
@@ -155,8 +171,7 @@ async def run(source: BinaryIO, target: BinaryIO, words: Sequence[str], seconds:
             sys.executable, *words, stdin=source, stdout=target, stderr=PIPE, env=environment, start_new_session=True
         )
     except OSError as error:
-        log.exception("No process to read a file in")
-        raise Unavailable("Files cannot be read right now, try again in a moment.") from error
+        raise refusal("no_process") from error
     try:
         async with asyncio.timeout(seconds):
             said = await tail(process)
@@ -183,6 +198,8 @@ async def killed(process: Process) -> None:
 
 def understood(returncode: int, said: bytes) -> dict[str, Any]:
     """The verdict in the last line; a process that crashed or spoke otherwise read a damaged file."""
+    if returncode in (-signal.SIGKILL, -signal.SIGTERM):
+        return {"code": "ended"}
     if returncode in (-signal.SIGXCPU, -signal.SIGALRM):
         return {"code": "too_slow"}
     if returncode == -signal.SIGABRT:  # how C++ runs out of memory
@@ -202,6 +219,9 @@ def is_result(verdict: dict[str, Any]) -> bool:
 
 
 def refusal(code: object) -> Exception:
+    if code in OUR_TROUBLE:
+        log.error("A file could not be read: %s", OUR_TROUBLE[str(code)])
+        return Unavailable("Files cannot be read right now, try again in a moment.")
     if code == "no_such_page":
         return NotFound("This file has no such page.")
     if code in KINDS:

@@ -45,6 +45,7 @@ class Tools:
 Task = Callable[..., Awaitable[None]]
 TASKS: dict[str, Task] = {}
 """By name, which is also what the triggers say."""
+TRIED_ONCE: set[str] = set()
 EVERY: dict[str, Callable[[Settings], int]] = {}
 """Tasks that are run by the clock, with their seconds."""
 
@@ -53,6 +54,12 @@ def task(function: Task) -> Task:
     """Make `async def name(tools, id)` a task."""
     TASKS[getattr(function, "__name__")] = function  # noqa: B009
     return function
+
+
+def tried_once(function: Task) -> Task:
+    """The same, for work that is not tried again by itself: the reconciler finds the rows that still wait for it."""
+    TRIED_ONCE.add(getattr(function, "__name__"))  # noqa: B009
+    return task(function)
 
 
 def every(seconds: Callable[[Settings], int]) -> Callable[[Task], Task]:
@@ -101,7 +108,7 @@ async def queue(tools: Tools) -> AsyncIterator[Any]:
     )
     app = procrastinate.App(connector=connector)
     for name, function in TASKS.items():
-        app.task(name=name, retry=name not in EVERY and Patience())(with_tools(function))
+        app.task(name=name, retry=name not in (*EVERY, *TRIED_ONCE) and Patience())(with_tools(function))
     async with app.open_async():
         yield app
 

@@ -40,8 +40,11 @@ ABOUT = """Catalogue, orders, payments and accounts of Souk.
 """
 
 
-ASKED = "Authorization Content-Type If-Match If-None-Match Idempotency-Key X-Order-Token X-Request-Id"
-TOLD = "ETag X-Request-Id Retry-After Idempotency-Replayed RateLimit-Limit RateLimit-Remaining RateLimit-Reset"
+ASKED = "Authorization Content-Type If-Match If-None-Match Idempotency-Key Range X-Order-Token X-Request-Id"
+TOLD = (
+    "Content-Disposition Content-Range ETag Idempotency-Replayed RateLimit-Limit RateLimit-Remaining RateLimit-Reset "
+    "Retry-After X-Request-Id"
+)
 """Headers that a browser on the site may send, and those it may read."""
 
 

@@ -111,10 +111,10 @@ class Settings(BaseSettings):
         None, description="Bucket of pictures, and of documents without one of their own."
     )
     r2_public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#@]+$")] | None = Field(
-        None, description="Where the world reads R2_BUCKET; empty: pictures are served from /media of this site."
+        None, description="Where the world reads R2_BUCKET; documents then need a bucket of their own."
     )
     r2_private_bucket: BucketName | None = Field(
-        None, description="Bucket of documents alone; needed when R2_BUCKET is open to the world."
+        None, description="Bucket of documents alone; needed with R2_PUBLIC_URL."
     )
     cloudinary_cloud_name: Name | None = Field(
         None,
@@ -159,6 +159,15 @@ class Settings(BaseSettings):
     def refuse_half_a_store(self) -> "Settings":
         if wrong := list(half_set(self)):
             raise ValueError("; ".join(wrong))
+        return self
+
+    @model_validator(mode="after")
+    def refuse_public_passports(self) -> "Settings":
+        if self.documents_are_public:
+            raise ValueError(
+                "R2_PUBLIC_URL opens R2_BUCKET to the world, and passports must not lie there: "
+                "set R2_PRIVATE_BUCKET to another bucket, or Cloudinary"
+            )
         return self
 
     @model_validator(mode="after")
@@ -220,8 +229,6 @@ def unsafe(settings: Settings) -> list[str]:
         "R2_ENDPOINT must start with https://": not (settings.r2_endpoint or "https://").startswith("https://"),
         "R2_PUBLIC_URL must start with https://": not (settings.r2_public_url or "https://").startswith("https://"),
         "CLOUDINARY_API_BASE must be Cloudinary's own": settings.cloudinary_api_base.rstrip("/") not in CLOUDINARYS_OWN,
-        "R2_PUBLIC_URL opens R2_BUCKET to the world, and passports must not lie there: "
-        "set R2_PRIVATE_BUCKET to another bucket, or Cloudinary": settings.documents_are_public,
     }
     return [sentence for sentence, wrong in checks.items() if wrong]
 

@@ -228,6 +228,14 @@ async def test_cors_is_for_the_front_end_only(nobody):
     assert "access-control-allow-origin" not in (await nobody.options("/services", headers=asked)).headers
 
 
+async def test_the_front_end_may_ask_for_a_part_of_a_file_and_read_its_name(nobody):
+    site = {"Origin": "http://localhost:3000"}
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization,range"}
+    assert (await nobody.options("/documents/1/file", headers=site | asked)).status_code == 200
+    told = (await nobody.get("/documents/1/file", headers=site)).headers["access-control-expose-headers"]
+    assert {"Content-Disposition", "Content-Range"} <= set(told.split(", "))
+
+
 async def test_namesakes_made_at_once_get_slugs_of_their_own(sam):
     visa = {"type": "MAIN", "title": "Same Visa", "price": "10.00"}
     answers = await asyncio.gather(*(sam.post("/services", json=visa) for _ in range(8)))

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
+from psycopg.types.json import Json
 
 from app.clients.stripe import by_intent
 from app.db import Database
@@ -54,6 +56,35 @@ def test_a_port_in_use_is_one_sentence(database_url, redis_url):
         taken.listen()
         port = str(taken.getsockname()[1])
         refused(souk("up", DATABASE_URL=database_url, REDIS_URL=redis_url, PORT=port), port, "PORT")
+
+
+def test_nothing_starts_while_passports_lie_in_an_open_bucket(database_url, redis_url):
+    """As where R2_PUBLIC_URL is set for a bucket that has held documents."""
+    bucket = {"R2_ENDPOINT": "https://s3.example.com", "R2_ACCESS_KEY_ID": "key", "R2_SECRET_ACCESS_KEY": "secret"}
+    opened = {"R2_BUCKET": "souk", "R2_PUBLIC_URL": "https://media.example.com", "R2_PRIVATE_BUCKET": "souk-private"}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE documents DROP CONSTRAINT fk_documents_user_id")
+        connection.execute(
+            "INSERT INTO documents SELECT (json_populate_record(NULL::documents, %s)).*",
+            [Json(dict.fromkeys(("id", "user_id"), str(uuid4())) | OLD_DOCUMENT)],
+        )
+    for command in ("worker", "serve", "up"):
+        there = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "PORT": str(free_port())}
+        refused(souk(command, **there, **bucket, **opened), "documents lie there (1)", "README")
+
+
+OLD_DOCUMENT = {
+    "created_at": "2026-11-22T09:40:00Z",
+    "updated_at": "2026-11-22T09:40:00Z",
+    "category": "PASSPORT",
+    "status": "PENDING",
+    "original_name": "passport.jpg",
+    "file_size": 1,
+    "mime_type": "image/jpeg",
+    "pages": 1,
+    "storage_key": "s3:documents/x/y",
+    "is_ready": True,
+}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from admin.door import actor
 from admin.page import database_of
 from app.errors import BadRequest, NotFound
 from app.flows.document_files import draw, file_response, found, opened
+from app.inspection import on_disk
 
 WIDTH = 1600
 """Pixels that a picture for the screen is wide."""
@@ -23,7 +24,7 @@ async def picture(request: Request) -> Response:
     """The document, or the `page` of it that is asked for, as a JPEG. What browsers do with PDFs is not ours to say."""
     page = page_of(request)
     document = await opened(database_of(request), actor(request), request.path_params["pk"])
-    with TemporaryFile() as drawn:
+    with on_disk(), TemporaryFile() as drawn:
         await draw(request.app.state.files, document, drawn, WIDTH, page - 1)
         drawn.seek(0)
         return Response(drawn.read(), media_type=JPEG, headers=PRIVATE)

@@ -235,11 +235,10 @@ class PrivateFiles:
         """Where a new file of this key goes: to be written down before it is stored."""
         return f"{self.current.name}:{check(key)}"
 
-    async def put(self, key: str, file: BinaryIO, mime_type: str) -> str:
-        """The address of the file, now that it is stored."""
+    async def put(self, address: str, file: BinaryIO, mime_type: str) -> None:
+        store, key = self.at(address)
         async with turn(self.gate, self.patience, StorageDown()):
-            await self.current.put(key, file, mime_type)
-        return self.address(key)
+            await store.put(key, file, mime_type)
 
     async def open(self, address: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         store, key = self.at(address)
@@ -280,7 +279,7 @@ class PublicMedia:
         await self.store.delete(key)
 
     def url(self, key: str) -> str:
-        """Where browsers fetch it: at R2_PUBLIC_URL, else from `/media/…` of this site."""
+        """Where browsers fetch it: at R2_PUBLIC_URL, else below `/media` of this site."""
         return f"{self.base_url}/{check(key)}"
 
 

@@ -15,7 +15,7 @@ from app import jobs
 from app.clients.storage import PrivateFiles
 from app.db import Database, Session
 from app.errors import AppError, Conflict, NotFound, Unavailable
-from app.inspection import picture
+from app.inspection import on_disk, picture
 from app.jobs import Tools
 from app.kit import audit, changes
 from app.kit.access import Actor, either
@@ -125,7 +125,7 @@ def as_attachment(name: str) -> str:
 
 
 class DocumentInUse(Conflict):
-    """We work on your order with this document: please ask us to delete it."""
+    """We are working on your order with this document. You can delete it once the order is completed."""
 
 
 @router.delete(
@@ -150,27 +150,36 @@ async def delete_document(id: str, session: Session, actor: SignedIn) -> None:
 # -- thumbnails
 
 
-@jobs.task
+@jobs.tried_once
 async def draw_thumbnail(tools: Tools, id: UUID) -> None:
-    """The small picture of a document that has none yet: of the image, or of the PDF's first page."""
+    """The small picture of a document that has none yet: of the image, or of the PDF's first page.
+
+    They are drawn one after another, so one that cannot be drawn now waits for the reconciler, and no other for it.
+    """
     async with tools.database.transaction() as session:
         document = await session.get(Document, id)
     if document is None or not document.is_ready or document.thumbnail_key is not None:
         return
-    with TemporaryFile() as small:
+    address = thumbnail_address(document)
+    with on_disk(), TemporaryFile() as small:
         try:
             await draw(tools.files, document, small, THUMBNAIL)
         except Unavailable:
             raise
         except AppError:
             return await keep_thumbnail(tools.database, id, "")
-        address = await tools.files.put(f"{document.storage_key.partition(':')[2]}-thumbnail", small, "image/jpeg")
+        await tools.files.put(address, small, "image/jpeg")
     await keep_thumbnail(tools.database, id, address)
+
+
+def thumbnail_address(document: Document) -> str:
+    """Beside the document itself, where the database has it erased with it."""
+    return f"{document.storage_key}-thumbnail"
 
 
 async def draw(files: PrivateFiles, document: Document, target: BinaryIO, width: int, page: int = 0) -> None:
     """A JPEG of the document. Raises FileGone, NotFound for a page that is not there, ValidationError, Unavailable."""
-    with TemporaryFile() as source:
+    with on_disk(), TemporaryFile() as source:
         async for chunk in await files.open(document.storage_key):
             source.write(chunk)
         await picture(source, target, width, page)

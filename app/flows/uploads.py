@@ -34,7 +34,7 @@ from app.errors import (
     UnsupportedMediaType,
     ValidationError,
 )
-from app.inspection import PATIENCE, Inspected, inspect
+from app.inspection import PATIENCE, Inspected, inspect, on_disk
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, mine
 from app.kit.once import Key, begin_work, keep
@@ -56,6 +56,14 @@ TOO_LARGE = (
 MOST = 500
 """Documents that one customer may keep."""
 LONGEST_NAME, LONGEST_FIELD = 120, 10_000
+MOST_FIELDS = 10
+FORM_ERRORS = {
+    "Too many files": "Send one file at a time.",
+    "Too many fields": f"The form has more than {MOST_FIELDS} fields. It takes `file`, `category` and `order_id`.",
+    "Part exceeded": "A field of the form is too long.",
+}
+"""By how the parser's own words begin."""
+FORM_ERROR = "The form could not be read as multipart/form-data. If the name of the file is very long, shorten it."
 KEPT_IN_MEMORY = 64 * 1024
 """Bytes of an upload that are not on the disk yet."""
 Asked = tuple[Actor, str, str, bytes]
@@ -135,15 +143,12 @@ async def upload_document(request: Request, actor: SignedIn, idempotency_key: Ke
     A PDF, JPEG or PNG by its content, at most 10 MiB and 40 megapixels. Pictures are stored without their metadata.
     PDFs with a password, scripts or attachments are refused. Our staff look at it and write to you.
     """
-    try:
+    with on_disk(), TemporaryFile() as clean:
         async with received(request) as upload:
-            with TemporaryFile() as clean:
-                async with in_turn(actor):
-                    found = await inspect(upload.file, clean)
-                await scan(request.app.state.scanner, clean)
-                return await store(request, actor, upload, clean, found, idempotency_key)
-    except OSError as error:  # no room on the disk
-        raise Unavailable() from error
+            async with in_turn(actor):
+                found = await inspect(upload.file, clean)
+            await scan(request.app.state.scanner, clean)
+            return await store(request, actor, upload, clean, found, idempotency_key)
 
 
 GATES: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
@@ -164,13 +169,14 @@ async def received(request: Request) -> AsyncIterator[Upload]:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType("Send the file as multipart/form-data.")
     parser = MultiPartParser(
-        request.headers, cast(Any, request.stream()), max_files=1, max_fields=10, max_part_size=LONGEST_FIELD
+        request.headers, cast(Any, request.stream()), max_files=1, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD
     )
     parser.spool_max_size = KEPT_IN_MEMORY
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise BadRequest(f"The form could not be read. {error.message} Is the name of the file very long?") from None
+        known = (sentence for start, sentence in FORM_ERRORS.items() if error.message.startswith(start))
+        raise BadRequest(next(known, FORM_ERROR)) from None
     try:
         yield upload_of(form.multi_items())
     finally:
@@ -228,7 +234,7 @@ async def store(
     async with database.transaction() as session:
         document = await expected(session, actor, upload, found, files, quota, asked)
     try:
-        await files.put(file_key(document), clean, found.mime_type)
+        await files.put(document.storage_key, clean, found.mime_type)
         async with database.transaction() as session:
             if asked:
                 await begin_work(session, *asked)

@@ -11,7 +11,7 @@ from io import BytesIO
 from random import Random
 
 from app.clients.storage import PrivateFiles
-from app.flows.document_files import THUMBNAIL
+from app.flows.document_files import THUMBNAIL, thumbnail_address
 from app.flows.uploads import file_key
 from app.mrz import Passport
 from app.resources.documents import Document
@@ -97,11 +97,13 @@ class Paper:
 
     async def store(self, files: PrivateFiles) -> None:
         """Draw it, put both files into the store, and note in the row where they are."""
-        document, content, key = self.document, self.draw(), file_key(self.document)
+        document, content = self.document, self.draw()
         small, document.pages = thumbnail(content)
         document.file_size = len(content)
-        document.storage_key = await files.put(key, BytesIO(content), document.mime_type)
-        document.thumbnail_key = await files.put(f"{key}-thumbnail", BytesIO(small), "image/jpeg")
+        document.storage_key = files.address(file_key(document))
+        document.thumbnail_key = thumbnail_address(document)
+        await files.put(document.storage_key, BytesIO(content), document.mime_type)
+        await files.put(document.thumbnail_key, BytesIO(small), "image/jpeg")
 
 
 def thumbnail(content: bytes) -> tuple[bytes, int]:

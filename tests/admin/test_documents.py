@@ -25,6 +25,7 @@ from tests.admin.conftest import Enter
 from tests.admin.desk import EVIL, Desk
 from tests.documents.conftest import unreachable
 from tests.make import Person
+from tests.storage.conftest import full_disk
 
 PASSPORT = mrz.Passport(
     number="X3453767",
@@ -65,7 +66,8 @@ async def document(
 ) -> UUID:
     """A document that waits, with its bytes in the store."""
     id, content = new_id(), content or passport()
-    address = await app.state.files.put(f"documents/{owner.user.id}/{id}", io.BytesIO(content), "image/jpeg")
+    address = app.state.files.address(f"documents/{owner.user.id}/{id}")
+    await app.state.files.put(address, io.BytesIO(content), "image/jpeg")
     row = {
         "id": id,
         "user_id": owner.user.id,
@@ -414,7 +416,8 @@ async def test_a_thumbnail_is_shown_where_there_is_one_and_not_written_down(
     carls: Desk, alice: Person, app: FastAPI
 ) -> None:
     bare = await document(app, alice)
-    small = await app.state.files.put(f"documents/{alice.user.id}/{bare}-thumbnail", io.BytesIO(b"small"), "image/jpeg")
+    small = app.state.files.address(f"documents/{alice.user.id}/{bare}-thumbnail")
+    await app.state.files.put(small, io.BytesIO(b"small"), "image/jpeg")
     id = await document(app, alice, thumbnail_key=small)
     none = await document(app, alice, thumbnail_key="")
     answer = await carls.get(f"/documents/thumbnail/{id}")
@@ -441,6 +444,14 @@ async def test_without_the_store_the_page_is_there_and_its_file_comes_later(
         answer = await carls.get(f"/documents/{part}/{id}")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), part
     assert (await carls.post(sent_to(id), data=VERIFY)).status_code == 303
+
+
+async def test_a_full_disk_is_for_later(carls: Desk, alice: Person, app: FastAPI) -> None:
+    id = await document(app, alice, content=passport() + bytes(2 * 2**20))
+    with full_disk():
+        answer = await carls.get(f"/documents/picture/{id}")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
 
 
 async def test_a_file_that_is_gone_or_broken_is_no_error_of_ours(carls: Desk, alice: Person, app: FastAPI) -> None:

@@ -159,15 +159,28 @@ def of_pages(count):
     return file.getvalue()
 
 
-async def test_a_thumbnail_waits_for_the_store(agency, alice):
+async def test_a_thumbnail_waits_for_the_store_and_no_other_waits_for_it(agency, alice):
     await agency.document(alice)
-    files = agency.tools.files
-    away = agency.with_files(unreachable())
+    await agency.rows("UPDATE documents SET storage_key = replace(storage_key, 'local:', 's3:')")
+    drawn = await agency.document(alice)
+    away = agency.with_files(PrivateFiles(*unreachable().stores.values(), *agency.tools.files.stores.values()))
     await away.work()
-    assert await agency.rows("SELECT FROM procrastinate_jobs WHERE status = 'todo'")
-    back = agency.with_files(files)
-    await back.work(later=True)
+    assert await agency.rows("SELECT id::text FROM documents WHERE thumbnail_key <> ''") == [(drawn["id"],)]
+    assert not await agency.rows("SELECT FROM procrastinate_jobs")
+    await agency.rows("UPDATE documents SET storage_key = replace(storage_key, 's3:', 'local:')")
+    await away.sweep()
+    assert len(agency.files()) == 4
+
+
+async def test_a_thumbnail_lies_beside_its_document(agency, alice, tmp_path):
+    """So that it is erased with it, wherever new documents go meanwhile."""
+    document = await agency.document(alice)
+    local = agency.tools.files.stores.values()
+    await agency.with_files(PrivateFiles(folder(tmp_path / "new", name="s3"), *local)).work()
     assert len(agency.files()) == 2
+    await alice.delete(f"/documents/{document['id']}")
+    await agency.work()
+    assert not agency.files()
 
 
 async def test_what_cannot_be_drawn_has_no_thumbnail_and_is_not_tried_again(agency, alice):

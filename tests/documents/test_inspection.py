@@ -416,11 +416,29 @@ async def test_a_crash_is_logged(caplog):
     assert caplog.records[0].name == "souk.inspection"
 
 
-async def test_a_decoder_killed_from_outside_is_a_refusal():
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_decoder_killed_from_outside_is_our_trouble(number, caplog):
     before = children()
-    work = asyncio.create_task(refusal(jpeg(files.noise(8))))
-    os.kill(await started(before), signal.SIGKILL)
-    assert await work == "damaged"
+    work = asyncio.create_task(inspected(jpeg(files.noise(8))))
+    os.kill(await started(before), number)
+    with pytest.raises(Unavailable):
+        await work
+    assert "its process was ended" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "open('/dev/full', 'w').write('x' * 100_000)",
+        "black(999, 999).jpegsave_target(Target.new_to_descriptor(os.open('/dev/full', 1)))",
+    ],
+)
+async def test_a_full_disk_is_our_trouble(task, caplog):
+    before = "import os; from pyvips import Image, Target; from app import decoders; black = Image.black;"
+    program = f"{before} decoders.TASKS['inspect'] = lambda: {task}; decoders.main('inspect')"
+    with temporary(jpeg()) as source, temporary() as target, pytest.raises(Unavailable):
+        await decoded(source, target, "inspect", program=saying(program))
+    assert "no room on the disk" in caplog.text
 
 
 async def test_a_file_that_takes_too_long_is_refused():

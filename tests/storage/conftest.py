@@ -1,6 +1,8 @@
 """One of each kind of store, empty and real, but for Cloudinary, which is a double."""
 
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,6 +40,17 @@ def of_s3(endpoint: str, seconds: float = 2, **values: str) -> Objects:
 def held(store: Objects) -> list[str]:
     """The keys of all its files."""
     return [each["path"] for page in obstore.list(store.store) for each in page]
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Here nobody can write more than the first megabyte of a file."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limit[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 
 
 @pytest.fixture

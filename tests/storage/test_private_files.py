@@ -31,7 +31,9 @@ def settings(tmp_path, s3, cloudinary_url):
 
 
 async def stored(files, content=b"passport"):
-    return await files.put(KEY, BytesIO(content), PDF)
+    address = files.address(KEY)
+    await files.put(address, BytesIO(content), PDF)
+    return address
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ async def test_what_is_no_address_is_refused(settings, address):
 def test_the_url_of_a_picture(settings):
     assert public_media(settings()).url("products/1.jpg") == "/media/products/1.jpg"
     assert public_media(settings("s3")).url("products/1.jpg") == "/media/products/1.jpg"
-    media = public_media(settings("s3", r2_public_url="https://pictures.souk.example/"))
+    media = public_media(settings("s3", "s3-private", r2_public_url="https://pictures.souk.example/"))
     assert media.url("products/1.jpg") == "https://pictures.souk.example/public/products/1.jpg"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import stat
 from datetime import timedelta
 from io import BytesIO
@@ -12,7 +11,7 @@ import httpx
 import pytest
 
 from app.clients.storage import BadKey, FileGone, Objects, StorageDown
-from tests.storage.conftest import held, of_s3
+from tests.storage.conftest import full_disk, held, of_s3
 
 KEY = "documents/alice/passport"
 PDF = "application/pdf"
@@ -211,14 +210,9 @@ async def test_a_put_that_fails_leaves_what_was_there(store, account):
 
 async def test_a_full_disk_leaves_what_was_there(local, tmp_path):
     await put(local, b"before")
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limit[1]))
-    try:
-        for content in (LARGE, LARGE[: 3 * 2**20]):
-            with pytest.raises(StorageDown):
-                await put(local, content)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    for content in (LARGE, LARGE[: 3 * 2**20]):
+        with full_disk(), pytest.raises(StorageDown):
+            await put(local, content)
     assert await read(local) == b"before"
     assert [each for each in (tmp_path / "storage").rglob("*") if each.is_file()] == [
         tmp_path / "storage/private" / KEY
