@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -160,8 +161,9 @@ def lacking(order: Values, rows: Belonging) -> Iterator[Alarm]:
         return
     yield from not_verified(order)
     if order["documents"]["passport_expires_too_soon"]:
-        verified = [row for row in rows["admin/documents"] if row["status"] == "VERIFIED"]
-        if any(shortfall(row) == EXPIRED for row in verified):
+        verified = [row for row in rows["admin/documents"] if row["status"] == "VERIFIED" and shortfall(row)]
+        lasting = max(verified, key=itemgetter("expires_on"), default=None)
+        if lasting and shortfall(lasting) == EXPIRED:
             yield Alarm("The passport has expired.")
         else:
             yield Alarm("The passport is valid for less than six months after the journey.")

@@ -23,7 +23,8 @@ from app.receipt import card, moment, money, receipt
 FOLDER = Path(__file__).parent.parent / "email_templates"
 RECEIPTS = ("order_confirmed", "payment_received")
 COLUMNS = 76
-LINK = re.compile(r"[/@\\]|\w\.\w{2,}")
+LINK = re.compile(r"[/@\\]|[^\W\d]:\S|\w\.[^\W\d]\w|(\d+\.){3}\d")
+ENDING = re.compile(r"\.(pdf|jpe?g|png)$", re.IGNORECASE)
 DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Characters that turn the direction of what follows them."""
 
@@ -110,7 +111,7 @@ def environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.filters |= {"money": money, "moment": moment, "card": card, "together": together}
-    made.tests["a_link"] = a_link
+    made.tests |= {"a_link": a_link, "bait": bait}
     made.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     return made
 
@@ -128,8 +129,13 @@ def together(value: str) -> Markup:
 
 def a_link(name: str) -> bool:
     """Whether mail programs could make this name a link. Anybody may register a stranger's address, so that our mail
-    would carry theirs; such a name is not greeted."""
+    would carry theirs; such a name is not greeted. No domain ends in a number, so a date is no link."""
     return LINK.search(name) is not None
+
+
+def bait(file_name: str) -> bool:
+    """The same of the name of a file, but for its ending: `passport.pdf` is no link."""
+    return a_link(ENDING.sub("", file_name))
 
 
 def one_line(subject: str) -> str:

@@ -14,7 +14,9 @@ from app import mrz, seed
 from app.clients.storage import StorageDown, private_files
 from app.db import Database
 from app.flows.document_files import THUMBNAIL
+from app.letters import letter
 from app.resources.documents import EXPIRES_TOO_SOON, Document, DocumentStatus
+from app.resources.emails import Email
 from app.resources.orders import Order
 from app.resources.services import DocumentCategory
 from app.seed.people import CUSTOMERS
@@ -115,6 +117,19 @@ def test_some_were_rejected_for_what_can_be_seen_and_sent_again(agency):
     assert rejected == {"blurred", "cut_off", "wrong", "stranger", "expired"}
     tries = Counter((each.order_id, each.category) for each in documents(agency) if each.order_id)
     assert max(tries.values()) == 2
+
+
+def test_every_mail_about_a_document_can_be_written_and_says_what_its_order_says(agency, orders):
+    mails = [row for rows in agency.batches for row in rows if isinstance(row, Email) and "document_" in row.template]
+    assert {mail.template for mail in mails} == {"document_verified", "document_rejected"}
+    for mail in mails:
+        assert letter(mail.template, mail.context).subject
+    verified = [mail.context for mail in mails if mail.template == "document_verified"]
+    passports = [context for context in verified if context["category"] == "PASSPORT"]
+    assert {context["shortfall"] for context in passports} == {None, "expiring"}
+    for context in passports:
+        assert context["documents"]["passport_expires_too_soon"] is (context["shortfall"] is not None)
+    assert None in {context["documents"]["passport_expires_too_soon"] for context in verified}
 
 
 async def test_every_file_is_in_the_store_and_nothing_is_left_to_draw(settings):

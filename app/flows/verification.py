@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, ConfigDict, Field
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import mrz
@@ -18,7 +18,7 @@ from app.kit.flow import Flow, Move
 from app.kit.schemas import Input, data_of, read_schema
 from app.kit.table import Day, Note, now, readable
 from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
-from app.resources.documents import Document, DocumentStatus, advice, desk_documents
+from app.resources.documents import EXPIRES_TOO_SOON, Document, DocumentStatus, advice, desk_documents
 from app.resources.emails import mail
 from app.resources.orders import Order, OrderStatus, desk_orders, documents_of_order, tell_customer
 from app.resources.services import DocumentCategory
@@ -35,24 +35,62 @@ async def sign(session: AsyncSession, document: Document, move: Move, actor: Act
 async def mail_the_verdict(
     session: AsyncSession, document: Document, move: Move, actor: Actor, reason: str | None
 ) -> None:
-    """To whom the order is for, with what the order still lacks; to the account where there is no order."""
+    """To whom the order is for; to the account where there is no order.
+
+    Verdicts on documents of one order wait for each other here, so that the last one knows what the others said.
+    """
+    table, key = (Order, document.order_id) if document.order_id else (User, document.user_id)
+    whose: Any = await session.get_one(table, key, with_for_update={"key_share": True}, populate_existing=True)
+    order = whose if document.order_id else None
     verified = move.target is DocumentStatus.VERIFIED
-    template = "document_verified" if verified else "document_rejected"
     about: dict[str, Any] = {"category": str(document.category), "file_name": document.original_name}
-    if not verified:
-        about |= {"reason": document.rejection_reason, "advice": advice(document.rejection_reason or "")}
-    if document.order_id:
-        order = await session.get_one(Order, document.order_id)
-        progress = await session.scalar(
-            select(documents_of_order(desk_orders)).select_from(Order).where(Order.c.id == order.id)
-        )
-        goes_on = order.status not in (OrderStatus.CANCELLED, OrderStatus.COMPLETED)
-        await tell_customer(session, order, template, documents=progress if goes_on else None, goes_on=goes_on, **about)
+    about |= await (what_is_left if verified else what_to_do)(session, document, order)
+    template = "document_verified" if verified else "document_rejected"
+    if order:
+        await tell_customer(session, order, template, **about)
     else:
-        user = await session.get_one(User, document.user_id)
         url = f"{get_settings().frontend_url.rstrip('/')}/dashboard/documents"
-        letter = {"name": user.full_name, "order_number": None, "order_url": url, "documents": None, "goes_on": False}
-        session.add(mail(user.email, template, None, **letter, **about))
+        session.add(mail(whose.email, template, None, name=whose.full_name, order_number=None, order_url=url, **about))
+
+
+SHORTFALL: ColumnElement[str | None] = literal_column(f"""CASE
+    WHEN documents.category <> 'PASSPORT' THEN NULL
+    WHEN documents.expires_on < current_date THEN 'expired'
+    WHEN {EXPIRES_TOO_SOON} THEN 'expiring'
+END""")
+"""`expired`, or `expiring` within six months of the journey; NULL for a passport that lasts, and for all else."""
+OVER = {
+    OrderStatus.CANCELLED: "Your order is cancelled, so there is nothing you need to send.",
+    OrderStatus.COMPLETED: "Your order is complete, so there is nothing you need to send.",
+}
+REPLACED = (
+    "We have another file of yours. If that one takes the place of this one, there is nothing you need to do; if not, "
+    "please send this one again."
+)
+
+
+async def what_is_left(session: AsyncSession, document: Document, order: Order | None) -> dict[str, Any]:
+    """What an order that goes on still lacks, and what is wrong with this passport, unless its order is over."""
+    if order and order.status in OVER:
+        return {"documents": None, "shortfall": None}
+    progress = select(documents_of_order(desk_orders)).select_from(Order).where(Order.c.id == document.order_id)
+    shortfall = select(SHORTFALL).select_from(Document).where(Document.c.id == document.id)
+    return {"documents": await session.scalar(progress), "shortfall": await session.scalar(shortfall)}
+
+
+async def what_to_do(session: AsyncSession, document: Document, order: Order | None) -> dict[str, Any]:
+    """Why it was rejected and what to do now: maybe nothing, when the order is over or another file is there."""
+    another = select(Document.c.id).where(
+        Document.c.user_id == document.user_id,
+        Document.c.order_id == document.order_id,
+        Document.c.category == document.category,
+        Document.c.status.in_((DocumentStatus.PENDING, DocumentStatus.VERIFIED)),
+        Document.c.is_ready,
+    )
+    reason = document.rejection_reason or ""
+    nothing = OVER.get(order.status) if order else None
+    nothing = nothing or (REPLACED if await session.scalar(another.limit(1)) else None)
+    return {"reason": reason, "advice": nothing or advice(reason), "send_again": not nothing}
 
 
 LONGEST_REASON = 1000

@@ -98,6 +98,7 @@ class OrderDocuments(Output):
 
 
 def documents_of_order(resource: Resource) -> Any:
+    """`OrderDocuments` in SQL. Of several verified passports the one that lasts longest counts."""
     return literal_column(f"""(
         SELECT json_build_object(
             'required', count(*),
@@ -106,8 +107,9 @@ def documents_of_order(resource: Resource) -> Any:
             'missing', coalesce(json_agg(category) FILTER (WHERE best IS NULL), '[]'),
             'is_complete', coalesce(bool_and(best IS NOT DISTINCT FROM 'VERIFIED'), true),
             'passport_expires_too_soon', (
-                SELECT bool_or({EXPIRES_TOO_SOON}) FROM documents
+                SELECT {EXPIRES_TOO_SOON} FROM documents
                 WHERE order_id = orders.id AND category = 'PASSPORT' AND status = 'VERIFIED'
+                ORDER BY expires_on DESC NULLS LAST LIMIT 1
             )
         ) FROM (
             SELECT category, (

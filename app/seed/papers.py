@@ -164,14 +164,18 @@ class Papers:
         document.expires_on = paper.passport.expires if (document.category, status) == (PASSPORT, VERIFIED) else None
 
     def tell(self, order: Order, item: OrderItem, papers: list[Paper]) -> None:
-        """The mails of the latest decisions, kept as they are where nobody set up a provider."""
+        """The mails of the latest decisions, kept as they are where nobody set up a provider. Each was made before the
+        next document came and before the order was over."""
         letter = order_letter(order.values(), [(item.title, item.quantity, item.line_total)])
-        for document in (paper.document for paper in papers):
+        for paper in papers:
+            document = paper.document
             moment, reason = document.decided_at, document.rejection_reason
             if moment and moment > self.now - MAILED:
                 about: dict[str, Any] = {"category": str(document.category), "file_name": document.original_name}
-                about |= {"reason": reason, "advice": advice(reason)} if reason else {}
-                about |= {"documents": progress(order, papers, moment), "goes_on": True}
+                if reason:
+                    about |= {"reason": reason, "advice": advice(reason), "send_again": True}
+                else:
+                    about |= {"documents": progress(order, papers, moment), "shortfall": shortfall(order, paper)}
                 self.mails.append(mail(order, f"document_{document.status.lower()}", moment, letter | about))
 
 
@@ -191,6 +195,7 @@ def progress(order: Order, papers: list[Paper], moment: datetime) -> dict[str, A
     decided = [each for each in papers if each.document.decided_at and each.document.decided_at <= moment]
     sent = {each.document.category for each in papers if each not in decided and each.document.created_at <= moment}
     verified = {each.document.category: each for each in decided if each.document.status is VERIFIED}
+    passport = verified.get(PASSPORT)
     lacks = [DocumentCategory(each) for each in order.required_documents if each not in verified]
     return {
         "required": len(order.required_documents),
@@ -198,5 +203,10 @@ def progress(order: Order, papers: list[Paper], moment: datetime) -> dict[str, A
         "waiting": [str(each) for each in lacks if each in sent],
         "missing": [str(each) for each in lacks if each not in sent],
         "is_complete": not lacks,
-        "passport_expires_too_soon": bool(order.service_details) and "soon" in [one.flaw for one in verified.values()],
+        "passport_expires_too_soon": passport and shortfall(order, passport) is not None,
     }
+
+
+def shortfall(order: Order, paper: Paper) -> str | None:
+    """What is wrong with a document that was verified, as its mail says. None had expired by then."""
+    return "expiring" if order.service_details and paper.flaw == "soon" else None

@@ -337,6 +337,19 @@ async def test_a_passport_that_ends_too_soon_is_told_of(
         assert (f"The passport {'is ' * (each == SHORT)}{each}" in of_order) == (each == said)
 
 
+async def test_of_two_passports_the_order_tells_of_the_one_that_lasts_longer(
+    carls: Desk, alice: Person, app: FastAPI
+) -> None:
+    order = await order_of(app, alice, "PASSPORT", **TRAVELS)
+    for expires_on, said in (("2020-05-12", "has expired."), ("2041-05-12", "is " + SHORT), ("2051-05-12", None)):
+        id = await document(app, alice, order)
+        await carls.post(sent_to(id), data=VERIFY | {"expires_on": expires_on})
+        page = (await carls.get(f"/orders/details/{order['id']}")).text
+        assert [each for each in ("has expired.", "is " + SHORT) if f"The passport {each}" in page] == [said] * bool(
+            said
+        )
+
+
 async def test_a_short_passport_that_was_the_last_is_told_of_too(carls: Desk, alice: Person, app: FastAPI) -> None:
     id = await document(app, alice)
     answer = await carls.post(sent_to(id), data=VERIFY | {"expires_on": "2020-05-12"})

@@ -1,12 +1,14 @@
 """Verdicts: who may decide, once; what the customer is told; what a passport says; how complete an order is."""
 
 import asyncio
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from app.flows.verification import OVER, REPLACED
 from app.mrz import Passport, compose
 from app.resources.documents import OTHERWISE, REASONS
+from app.resources.orders import OrderStatus
 
 BLURRED = "The picture is blurred or cut off"
 HOLDER = Passport("X1234567", "BENALI", "ALICE", "DZA", "DZA", date(1990, 5, 4), "F", date(2031, 3, 14))
@@ -43,7 +45,7 @@ async def test_a_rejection_says_why_and_what_to_do(agency, alice, carl):
     answer = await agency.decide(carl, document, status="REJECTED", rejectionReason=reason)
     assert answer.json()["data"]["rejection_reason"] == reason
     (mail,) = await agency.mails("document_rejected")
-    assert (mail["reason"], mail["advice"]) == (reason, REASONS[BLURRED])
+    assert (mail["reason"], mail["advice"], mail["send_again"]) == (reason, REASONS[BLURRED], True)
     shown = (await alice.get(f"/documents/{document['id']}")).json()["data"]
     assert (shown["status"], shown["rejection_reason"]) == ("REJECTED", reason)
 
@@ -53,8 +55,8 @@ async def test_the_customer_of_a_document_without_an_order_is_told_too(agency, a
     await agency.decide(carl, await agency.document(alice), status="VERIFIED")
     await agency.work()
     (rejected,), (verified,) = await agency.mails("document_rejected"), await agency.mails("document_verified")
-    assert rejected["advice"] == OTHERWISE
-    assert verified["order_number"] is None
+    assert (rejected["advice"], rejected["send_again"]) == (OTHERWISE, True)
+    assert (verified["order_number"], verified["documents"]) == (None, None)
     written = await agency.rows("SELECT recipient, status FROM emails WHERE template LIKE 'document%'")
     assert written == [("alice@example.com", "KEPT")] * 2
 
@@ -87,13 +89,62 @@ async def test_of_ten_who_decide_at_once_one_does(agency, alice, carl, sam):
     assert len(await agency.rows("SELECT FROM audit_entries WHERE action = 'moved' AND resource = 'documents'")) == 1
 
 
-async def test_what_is_said_of_an_order_that_is_over(agency, alice, carl):
-    order = await agency.order(alice, "PASSPORT")
-    document = await agency.document(alice, order_id=order["id"])
-    await alice.post(f"/orders/{order['id']}/cancellation")
+@pytest.mark.parametrize("status", ["PENDING", "VERIFIED"])
+@pytest.mark.parametrize("is_ordered", [True, False])
+async def test_a_file_that_was_sent_again_already_is_not_asked_for(agency, alice, carl, is_ordered, status):
+    belongs = {"order_id": (await agency.order(alice, "PASSPORT"))["id"]} if is_ordered else {}
+    blurred, better = await agency.document(alice, **belongs), await agency.document(alice, **belongs)
+    if status == "VERIFIED":
+        await agency.decide(carl, better, status="VERIFIED")
+    await agency.decide(carl, blurred, status="REJECTED", rejection_reason=BLURRED)
+    (mail,) = await agency.mails("document_rejected")
+    assert (mail["reason"], mail["advice"], mail["send_again"]) == (BLURRED, REPLACED, False)
+
+
+@pytest.mark.parametrize("is_ordered", [True, False])
+async def test_no_other_document_stands_in_for_a_rejected_one(agency, alice, bob, carl, is_ordered):
+    """Neither one that was rejected, nor of another category, order or customer, nor one still on its way."""
+    belongs = {"order_id": (await agency.order(alice, "PASSPORT"))["id"]} if is_ordered else {}
+    other = {} if is_ordered else {"order_id": (await agency.order(alice, "PASSPORT"))["id"]}
+    document, failed, unready = [await agency.document(alice, **belongs) for _ in range(3)]
+    await agency.rows("UPDATE documents SET is_ready = false WHERE id = :id", id=unready["id"])
+    await agency.rows(
+        "UPDATE documents SET status = 'REJECTED', rejection_reason = 'x' WHERE id = :id", id=failed["id"]
+    )
+    await agency.document(alice, category="PHOTO", **belongs)
+    await agency.document(alice, **other)
+    await agency.document(bob)
     await agency.decide(carl, document, status="REJECTED", rejection_reason=BLURRED)
     (mail,) = await agency.mails("document_rejected")
-    assert (mail["goes_on"], mail["documents"]) == (False, None)
+    assert (mail["advice"], mail["send_again"]) == (REASONS[BLURRED], True)
+
+
+@pytest.mark.parametrize("is_ordered", [True, False])
+async def test_of_two_files_rejected_at_once_one_is_asked_for(agency, alice, carl, sam, is_ordered):
+    belongs = {"order_id": (await agency.order(alice, "PASSPORT"))["id"]} if is_ordered else {}
+    for round in range(1, 6):
+        files = [await agency.document(alice, **belongs) for _ in range(2)]
+        pairs = zip((carl, sam), files, strict=True)
+        await asyncio.gather(
+            *(agency.decide(who, file, status="REJECTED", rejection_reason=BLURRED) for who, file in pairs)
+        )
+        asked = [mail["send_again"] for mail in await agency.mails("document_rejected")]
+        assert (asked.count(True), asked.count(False)) == (round, round)
+
+
+@pytest.mark.parametrize("steps", [["CANCELLED"], ["CONFIRMED", "IN_PROGRESS", "COMPLETED"]])
+async def test_nothing_is_asked_for_an_order_that_is_over(agency, alice, carl, steps):
+    order = await agency.order(alice, "PASSPORT")
+    documents = [await agency.document(alice, order_id=order["id"]) for _ in range(2)]
+    for status in steps:
+        moved = {"status": status} | ({"reason": "cash"} if status == "CONFIRMED" else {})
+        assert (await carl.patch(f"/admin/orders/{order['id']}", json=moved)).status_code == 200
+    await agency.decide(carl, documents[0], status="REJECTED", rejection_reason=BLURRED)
+    (mail,) = await agency.mails("document_rejected")
+    assert (mail["advice"], mail["send_again"]) == (OVER[OrderStatus(steps[-1])], False)
+    await agency.decide(carl, documents[1], status="VERIFIED", expires_on="2020-01-01")
+    (mail,) = await agency.mails("document_verified")
+    assert (mail["documents"], mail["shortfall"]) == (None, None)
 
 
 @pytest.mark.parametrize("day", ["2027-13-45", "2027-02-31", "", "next summer", "infinity", "0000-01-01"])
@@ -199,6 +250,55 @@ async def test_a_passport_that_expires_too_soon_is_flagged(agency, alice, carl, 
     photo = await agency.document(alice, order_id=order["id"], category="PHOTO")
     answer = await agency.decide(carl, photo, status="VERIFIED", expires_on=expires)
     assert answer.json()["data"]["expires_too_soon"] is None
+
+
+async def test_the_passport_that_lasts_longest_counts(agency, alice, carl):
+    order = await agency.order(alice, "PASSPORT", service_details={"travel_date": "2027-02-08"})
+
+    async def verified(expires_on):
+        await agency.decide(
+            carl, await agency.document(alice, order_id=order["id"]), status="VERIFIED", expires_on=expires_on
+        )
+        shown = (await alice.get(f"/orders/{order['id']}")).json()["data"]["documents"]
+        return shown["passport_expires_too_soon"]
+
+    renewed = ((None, None), ("2020-01-01", True), (None, True), ("2027-08-07", True), ("2031-01-01", False))
+    for expires_on, too_soon in (*renewed, (None, False), ("2027-01-01", False)):
+        assert await verified(expires_on) is too_soon, expires_on
+
+
+@pytest.mark.parametrize(
+    ("travels", "expires", "shortfall"),
+    [
+        (300, -1, "expired"),
+        (300, 0, "expiring"),
+        (300, 310, "expiring"),
+        (300, 600, None),
+        (300, None, None),
+        (-300, -1, "expired"),
+        (None, -1, "expired"),
+        (None, 0, None),
+    ],
+)
+async def test_the_mail_warns_of_the_passport_that_was_verified(agency, alice, carl, travels, expires, shortfall):
+    travel_date, expires_on = (
+        None if days is None else (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
+        for days in (travels, expires)
+    )
+    order = await agency.order(alice, service_details={"travel_date": travel_date} if travel_date else None)
+    for category, said in (("PASSPORT", shortfall), ("PHOTO", None)):
+        document = await agency.document(alice, order_id=order["id"], category=category)
+        await agency.decide(carl, document, status="VERIFIED", expires_on=expires_on)
+        assert (await agency.mails("document_verified"))[-1]["shortfall"] == said
+
+
+async def test_the_mail_does_not_warn_of_an_older_passport(agency, alice, carl):
+    order = await agency.order(alice)
+    for belongs in ({}, {"order_id": order["id"]}):
+        for expires_on, shortfall in (("2020-01-01", "expired"), ("2061-01-01", None), (None, None)):
+            document = await agency.document(alice, **belongs)
+            await agency.decide(carl, document, status="VERIFIED", expires_on=expires_on)
+            assert (await agency.mails("document_verified"))[-1]["shortfall"] == shortfall
 
 
 async def test_lines_of_another_passport_than_the_order_names_are_refused(agency, alice, carl):

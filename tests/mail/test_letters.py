@@ -1,6 +1,7 @@
 """Every mail: complete, escaped, readable, and refused when something is missing."""
 
 import re
+from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +22,8 @@ MEANT = {
 SCRIPT = "<script>alert('Tom & Co')</script>"
 COMPLETE: dict[str, Any] = dict.fromkeys(("required", "verified"), 1) | {"waiting": [], "missing": []}
 COMPLETE |= {"is_complete": True, "passport_expires_too_soon": None}
+LOOSE: dict[str, Any] = {"order_number": None, "documents": None, "shortfall": None}
+CATEGORIES = {"PASSPORT": "passport", "PHOTO": "photo", "BANK_STATEMENT": "bank statement", "OTHER": "document"}
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((template, {}) for template in templates()),
     ("order_confirmed", {"payment": None}),
@@ -33,12 +36,17 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
         ("order_status_changed", {"status": status, "reason": None, "tracking_number": None})
         for status in ("IN_PROGRESS", "COMPLETED", "SHIPPED", "DELIVERED")
     ),
-    ("document_verified", {"documents": COMPLETE}),
-    ("document_verified", {"documents": COMPLETE | {"is_complete": False, "waiting": ["PHOTO"]}}),
     *(
-        (f"document_{verdict}", {"order_number": None, "documents": None, "goes_on": False, "category": category})
-        for verdict in ("verified", "rejected")
-        for category in ("PASSPORT", "PHOTO", "BANK_STATEMENT", "OTHER")
+        ("document_verified", {"documents": documents, "shortfall": shortfall})
+        for documents in (COMPLETE, COMPLETE | {"is_complete": False, "waiting": ["PHOTO"]}, None)
+        for shortfall in (None, "expired", "expiring")
+    ),
+    *(("document_verified", LOOSE | {"category": category}) for category in CATEGORIES),
+    *(
+        ("document_rejected", {"category": category, "send_again": again, "order_number": number})
+        for category in CATEGORIES
+        for again in (True, False)
+        for number in ("HT-2026-000001", None)
     ),
 ]
 
@@ -117,6 +125,9 @@ def test_a_missing_variable_of_a_payment_is_named(name):
         ("order_received", {"items": None}),
         ("order_confirmed", {"payment": {**sample("order_confirmed")["payment"], "paid_at": "yesterday"}}),
         ("order_status_changed", {"status": "LOST"}),
+        ("document_verified", {"category": "VISA"}),
+        ("document_rejected", {"category": "VISA"}),
+        ("document_verified", {"shortfall": "lost"}),
     ],
 )
 def test_a_value_of_no_use_is_refused(template, values):
@@ -187,6 +198,37 @@ def test_an_ordinary_name_is_greeted(name):
     assert made("welcome", name=name).text.startswith(f"Hello {name},\n")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "www.evil.com.pdf",
+        "Your refund waits at www.evil.com now.pdf",
+        "http:evil.pdf",
+        "bob@evil.png",
+        "evil.co",
+        "evil.xn--p1ai.JPEG",
+        "12.34.56.78.pdf",
+    ],
+)
+@pytest.mark.parametrize("template", sorted(MEANT["documents"]))
+def test_a_file_name_that_would_become_a_link_is_not_mentioned(template, name):
+    """Whoever uploads a file chooses both its name and the address the mail goes to."""
+    mail = made(template, file_name=name)
+    assert not re.search(r"evil|refund|12\.34", mail.subject + mail.text + mail.html)
+    assert "We have looked at your passport and " in mail.text
+    assert "We have looked at your passport and " in words(mail.html)
+
+
+@pytest.mark.parametrize(
+    "name", ["passport.jpg", "Passport.PDF", "scan 2026.11.22.pdf", "12.30.jpeg", "جواز السفر.png", "<b> & Co.pdf"]
+)
+@pytest.mark.parametrize("template", sorted(MEANT["documents"]))
+def test_an_ordinary_file_name_is_mentioned(template, name):
+    mail = made(template, file_name=name)
+    assert f"We have looked at your passport ({name}) and " in mail.text.replace("\n", " ")
+    assert f"We have looked at your passport ({escape(name)}) and " in words(mail.html)
+
+
 @EVERY
 def test_styles_are_inlined_and_those_of_small_screens_kept(template):
     html = made(template).html
@@ -247,6 +289,86 @@ def test_cards_may_be_unknown():
 )
 def test_it_says(template, values, sentence):
     assert sentence in made(template, **values).text
+
+
+AGAIN = "Please send us your passport again"
+NOT_AGAIN = "We could not use a passport you sent us"
+
+
+@pytest.mark.parametrize(
+    ("again", "number", "subject", "button", "end"),
+    [
+        (True, "HT-1", AGAIN, "Send a new file", "We will go on with your order HT-1 as soon as we have it."),
+        (True, None, AGAIN, "Send a new file", ""),
+        (False, "HT-1", NOT_AGAIN, "See my order", "The file was for your order HT-1."),
+        (False, None, NOT_AGAIN, "See my documents", ""),
+    ],
+)
+def test_a_rejection_asks_for_a_new_file_only_where_one_is_needed(again, number, subject, button, end):
+    mail = made("document_rejected", send_again=again, order_number=number, advice="What to do.", reason="Blurred.")
+    assert mail.subject == subject
+    assert f"<h1 {subject}" in re.sub(r'style="[^"]*">', "", mail.html)
+    assert preheader(mail) == ("Blurred." if again else "What to do.")
+    for body in bodies(mail):
+        assert " ".join(f"Blurred. What to do. {end} {button}".split()) in body
+
+
+NEEDED = {"documents": COMPLETE | {"required": 3, "is_complete": False, "missing": ["PHOTO", "BANK_STATEMENT"]}}
+CHECKED = {"documents": COMPLETE | {"required": 3, "is_complete": False, "waiting": ["PHOTO"]}}
+DONE = {"documents": COMPLETE}
+EXPIRED = "This passport has expired."
+EXPIRING = "This passport is valid for less than six months after your journey."
+RENEW = "Please renew it, or contact us before you do anything else."
+REFUSED = "Many countries will not let you in with it. Please renew it, or contact us first."
+STILL = "We still need: photo, bank statement."
+PROGRESS = "Documents verified for your order HT-2026-000001: 1 of 3."
+ALL = "All the documents we need for your order HT-2026-000001 are verified."
+
+
+@pytest.mark.parametrize(
+    ("documents", "shortfall", "before", "said"),
+    [
+        (DONE, None, "There is nothing you need to do.", f"{ALL} There is nothing more to send."),
+        (DONE, "expired", EXPIRED, f"{EXPIRED} {RENEW} {ALL}"),
+        (DONE, "expiring", EXPIRING, f"{EXPIRING} {REFUSED} {ALL}"),
+        (NEEDED, None, STILL, f"{PROGRESS} {STILL}"),
+        (NEEDED, "expired", f"{EXPIRED} {STILL}", f"{EXPIRED} {RENEW} {PROGRESS} {STILL}"),
+        (NEEDED, "expiring", f"{EXPIRING} {STILL}", f"{EXPIRING} {REFUSED} {PROGRESS} {STILL}"),
+        (CHECKED, None, "There is nothing you need to do.", f"{PROGRESS} We are still checking: photo."),
+        ({"documents": None}, None, "There is nothing you need to do.", ""),
+        (LOOSE, "expired", EXPIRED, f"{EXPIRED} {RENEW}"),
+    ],
+)
+def test_a_verified_document_is_told_with_what_is_left_to_do(documents, shortfall, before, said):
+    mail = made("document_verified", **{**documents, "shortfall": shortfall})
+    assert preheader(mail) == before
+    for body in bodies(mail):
+        assert f"We have looked at your passport (passport.jpg) and verified it. {said}".strip() + " See my" in body
+
+
+def bodies(mail: Letter) -> list[str]:
+    """Text and HTML in one line each."""
+    return [re.sub(r"\s+([.:])", r"\1", " ".join(body.split())) for body in (mail.text, words(mail.html))]
+
+
+def preheader(mail: Letter) -> str:
+    """What a list of mails shows after the subject."""
+    (hidden,) = re.findall(r'<div class="preheader"[^>]*>(.*?)</div>', mail.html, re.DOTALL)
+    return " ".join(hidden.split())
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_a_category_has_the_same_name_everywhere(category):
+    documents = NEEDED["documents"] | {"missing": [category], "waiting": [category]}
+    verified = made("document_verified", category=category, documents=documents)
+    rejected = made("document_rejected", category=category)
+    name = CATEGORIES[category]
+    assert (verified.subject, rejected.subject) == (f"Your {name} is verified", f"Please send us your {name} again")
+    for mail in (verified, rejected):
+        assert f"<h1 {mail.subject}" in re.sub(r'style="[^"]*">', "", mail.html)
+    for body in (verified.text, words(verified.html)):
+        assert f"We still need: {name}." in body
+        assert f"We are still checking: {name}." in body
 
 
 def test_notes_keep_their_lines():
