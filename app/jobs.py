@@ -3,7 +3,7 @@
 Nobody enqueues by hand. A trigger of the database does, in the transaction of the row that needs work
 (`migrations/`): a mail that is QUEUED, an event that was RECEIVED, a refund that is PENDING, an order that was
 CANCELLED, a document that came, a file whose document went. So the work exists if and only if its row does. A task
-gets `Tools` and the row's id, may run twice, and raises to be run again later.
+gets `Tools` and the row's id, may run twice, and raises to be run again later; `Later` when it knows how much later.
 """
 
 import asyncio
@@ -40,6 +40,14 @@ class Tools:
     stripe: Stripe
     post: Resend | None
     files: PrivateFiles
+
+
+class Later(Exception):
+    """Run this task again in so many seconds, however often it ran: when to give up is for its row to say."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 Task = Callable[..., Awaitable[None]]
@@ -92,6 +100,8 @@ async def queue(tools: Tools) -> AsyncIterator[Any]:
 
     class Patience(BaseRetryStrategy):
         def get_retry_decision(self, *, exception: BaseException, job: Any) -> RetryDecision | None:
+            if isinstance(exception, Later):
+                return RetryDecision(retry_in={"milliseconds": round(exception.seconds * 1000)})
             if job.attempts >= len(DELAYS):
                 return None
             return RetryDecision(retry_in={"seconds": DELAYS[job.attempts]})

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from email.utils import parseaddr
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
+from babel.core import get_global
+from babel.numbers import get_territory_currencies
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 STRIPE, RESEND, CLOUDINARY = "https://api.stripe.com", "https://api.resend.com", "https://api.cloudinary.com"
@@ -35,10 +37,23 @@ def duration(value: Any) -> Any:
     return value
 
 
+@cache
+def currencies_in_use() -> frozenset[str]:
+    """ISO 4217 codes of the money that some country pays with today: no funds, no metals, nothing of the past."""
+    countries = get_global("territory_currencies")
+    return frozenset(code for country in countries for code in get_territory_currencies(country))
+
+
+def in_use(code: str) -> str:
+    if code not in currencies_in_use():
+        raise ValueError(f"{code!r} is no currency of ISO 4217 that a country pays with today")
+    return code
+
+
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#@]+/?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-Code = Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")]
+Code = Annotated[str, StringConstraints(to_upper=True), AfterValidator(in_use)]
 
 
 def comma_separated(value: Any) -> Any:
@@ -75,7 +90,8 @@ class Settings(BaseSettings):
         "http://localhost:3000", description="The site that uses the API: allowed by CORS, and where mailed links lead."
     )
     currencies: Annotated[list[Code], NoDecode, BeforeValidator(comma_separated)] = Field(
-        ["USD", "EUR", "GBP", "CAD", "AED", "DZD", "JPY", "KWD"], description="Currencies that prices may have."
+        ["USD", "EUR", "GBP", "CAD", "AED", "DZD", "JPY", "KWD"],
+        description="Currencies that prices may have, by their ISO 4217 codes.",
     )
     admin_email: str | None = Field(None, description="Creates the first admin, together with ADMIN_PASSWORD.")
     admin_password: SecretStr | None = Field(None, description="The first admin's password.")

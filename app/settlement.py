@@ -123,7 +123,8 @@ def mismatch(order: Order, payment: Payment, standing: Standing) -> str | None:
         return f"Stripe has this payment of {paid} for another order: {standing.order_id[:40]}."
     minor = minor_units(payment.amount, payment.currency)
     if standing.currency != payment.currency or {standing.captured, standing.amount} != {minor}:
-        return f"Stripe captured {paid}; {due} were due."
+        elsewhere = "" if standing.currency == payment.currency else " Refund it in Stripe's dashboard."
+        return f"Stripe captured {paid}; {due} were due.{elsewhere}"
     if (order.total_amount, order.currency) != (payment.amount, payment.currency):
         return f"{due} were paid; the order is {money(order.total_amount, order.currency)} {order.currency} by now."
     return None
@@ -136,7 +137,8 @@ def forget(order: Order, payment: Payment) -> None:
 
 
 def review(payment: Payment, reason: str) -> None:
-    payment.needs_review, payment.review_reason = True, reason
+    """Put it before staff. From then on nothing of it goes back by itself."""
+    payment.needs_review, payment.review_reason, payment.goes_back = True, reason, False
 
 
 async def accept(session: AsyncSession, order: Order, payment: Payment, *, left: int) -> None:
@@ -153,7 +155,7 @@ async def accept(session: AsyncSession, order: Order, payment: Payment, *, left:
         await move(session, flow, order, OrderStatus.CONFIRMED, Actor(), "payment", reason=paid_by(payment))
         return await tell_customer(session, order, "order_confirmed", payment=details(payment), reason=None)
     review(payment, "The order was confirmed by hand before: was it paid twice?")
-    await tell_customer(session, order, "payment_received", payment=details(payment), reason=None)
+    await tell_customer(session, order, "payment_received", payment=details(payment))
 
 
 async def undo(session: AsyncSession, payment: Payment, left: int, reason: str) -> None:
@@ -189,6 +191,9 @@ def details(payment: Payment) -> dict[str, Any]:
 
 async def follow(session: AsyncSession, order: Order, payment: Payment, standing: Standing, is_past: bool) -> None:
     """No money yet: the payment is on its way, was declined, or will never be."""
+    if is_past and standing.state is State.FAILED and payment.status is PaymentStatus.PROCESSING:
+        payment.checked_at = None  # which of the two came last is for the reconciler to ask
+        return
     if standing.state is State.PROCESSING and not (is_past and payment.status is PaymentStatus.FAILED):
         payment.status = PaymentStatus.PROCESSING
     elif standing.state is State.FAILED and payment.status is not PaymentStatus.FAILED:
@@ -230,6 +235,7 @@ async def request_refund(
         raise RefundExceedsPayment(f"At most {money(left, payment.currency)} {payment.currency} can be refunded.")
     refund = Refund(payment_id=payment.id, amount=amount or left, currency=payment.currency, reason=reason)
     refund.asked_by, refund.asked_as = asked_by, asked_as
+    payment.goes_back = payment.goes_back and refund.amount < left
     session.add(refund)
     await session.flush()
     return refund
@@ -280,8 +286,18 @@ async def give_back(
             forget(order, payment)
         elif payment.is_current:
             order.payment_status, order.updated_at = PaymentStatus.REFUNDED, now()
-    refunded = money(more, payment.currency)
-    await tell_customer(session, order, "order_refunded", refunded=refunded, whole=whole, reason=reason)
+    reason = reason or await asked(session, payment, more)
+    over = order.status is OrderStatus.CANCELLED
+    stays_paid = not (over or payment.is_current) and order.payment_status is PaymentStatus.SUCCEEDED
+    told = {"refunded": money(more, payment.currency), "whole": whole, "stays_paid": stays_paid, "reason": reason}
+    await tell_customer(session, order, "order_refunded", **told)
+
+
+async def asked(session: AsyncSession, payment: Payment, amount: Decimal) -> str | None:
+    """Why this much is to go back, when Stripe's event was faster than its answer to us."""
+    pending = select(Refund.c.reason).where(Refund.c.payment_id == payment.id, Refund.c.amount == amount)
+    reason: str | None = await session.scalar(pending.where(Refund.c.status == RefundStatus.PENDING))
+    return reason
 
 
 async def refund_failed(session: AsyncSession, failed: Mapping[str, Any], standing: Standing) -> Payment | None:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
+from decimal import Decimal
 from types import SimpleNamespace
 
 import httpx
@@ -16,6 +17,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.doubles.stripe import LocalStripe
+from app.doubles.stripe_objects import ENDS_IN_00, NOT_TAKEN, THREE_DECIMAL, ZERO_DECIMAL, digits
+from app.kit.table import NOT_TWO_DIGITS, exponent, from_minor_units, minor_units, stripe_digits
+from app.settings import currencies_in_use
 from tests.doubles.serving import serving
 from tests.doubles.stripe import TroubledStripe
 
@@ -191,6 +195,8 @@ async def test_what_was_not_paid_is_not_refunded(bank):
         ({"currency": ""}, "parameter_missing", "currency"),
         ({"currency": "dollar"}, None, "currency"),
         ({"currency": "kwd", "amount": 1001}, None, "amount"),
+        ({"currency": "isk", "amount": 1001}, None, "amount"),
+        ({"currency": "iqd"}, None, "currency"),
         ({"colour": "red"}, "parameter_unknown", "colour"),
         ({"metadata": "red"}, "parameter_invalid_object", "metadata"),
         ({"expand": ["customer"]}, None, "expand"),
@@ -219,6 +225,38 @@ async def test_another_key_opens_nothing(bank, page):
     assert caught.value.http_status == 401
     assert (await page.get("/v1/events")).json()["error"]["type"] == "invalid_request_error"
     assert bank.double.intents == {}
+
+
+# -- how amounts are counted
+
+
+def test_the_shop_counts_every_currency_as_stripe_does():
+    """Two lists, so that one finds what is missing in the other."""
+    taken = [code for code in sorted(currencies_in_use()) if code.lower() not in NOT_TAKEN]
+    assert {code: stripe_digits(code) for code in taken} == {code: digits(code.lower()) for code in taken}
+    unusual = {code.upper() for code in ZERO_DECIMAL | THREE_DECIMAL | ENDS_IN_00 | NOT_TAKEN}
+    assert unusual == NOT_TWO_DIGITS.keys()
+    assert unusual <= currencies_in_use()
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "minor", "shown"),
+    [
+        ("USD", "1000.00", 100_000, 2),
+        *((code, "1000", 1000, 0) for code in ("BIF", "DJF", "GNF", "JPY", "KMF", "MGA", "VUV", "XPF")),
+        *((code, "1000", 100_000, 0) for code in ("ISK", "UGX")),
+        *((code, "10.50", 1050, 2) for code in ("HUF", "TWD")),
+        *((code, "5.120", 5120, 3) for code in ("BHD", "JOD", "KWD", "OMR", "TND")),
+    ],
+)
+def test_amounts_there_and_back(currency, amount, minor, shown):
+    assert minor_units(Decimal(amount), currency) == minor
+    assert str(from_minor_units(minor, currency)) == amount
+    assert exponent(currency) == shown
+
+
+def test_a_fraction_that_should_not_be_is_not_hidden():
+    assert from_minor_units(45_050, "ISK") == Decimal("450.5")
 
 
 # -- idempotency keys
@@ -380,7 +418,8 @@ async def test_a_cancelled_or_unknown_payment_cannot_be_paid(bank, page):
         (1_234_500, "usd", "12,345.00 USD"),
         (1250, "jpy", "1,250 JPY"),
         (1250, "kwd", "1.250 KWD"),
-        (5000, "isk", "50.00 ISK"),
+        (5000, "isk", "50 ISK"),
+        (1250, "xpf", "1,250 XPF"),
     ],
 )
 async def test_the_page_shows_the_digits_of_the_currency(bank, page, amount, currency, price):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from app.kit.once import begin_work
+from app.kit.once import Replayed, begin_work, keep
 from tests import make
 from tests.make import CUSTOMER_INFO
 
@@ -95,3 +95,16 @@ async def test_a_repeat_does_not_wait_for_ever(alice, body, database):
         answer = await alice.post("/orders", json=body, headers={"Idempotency-Key": "order-1"})
     assert (answer.status_code, answer.json()["code"]) == (409, "request_in_progress")
     assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_secret_is_answered_and_not_kept(alice, database):
+    async with database.transaction() as session:
+        await begin_work(session, alice.actor, "/keys", "key-1", b"")
+        first = await keep(session, b'{"id":1,"secret":"hush"}', kept=b'{"id":1}')
+    async with database.transaction() as session:
+        with pytest.raises(Replayed) as replayed:
+            await begin_work(session, alice.actor, "/keys", "key-1", b"")
+    assert replayed.value.kept == b'{"id":1}'
+    again = replayed.value.answer(first.body)
+    assert (again.status_code, again.body) == (201, first.body)
+    assert again.headers["idempotency-replayed"] == "true"

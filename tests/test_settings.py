@@ -150,6 +150,21 @@ def test_currencies_come_as_a_list(monkeypatch):
     assert settings().currencies == ["USD", "EUR", "KWD"]
 
 
+def test_every_currency_that_is_paid_with_today_may_be_set(monkeypatch):
+    monkeypatch.setenv("CURRENCIES", "xpf,BIF,ISK,TWD,JOD")
+    assert settings().currencies == ["XPF", "BIF", "ISK", "TWD", "JOD"]
+
+
+@pytest.mark.parametrize("code", ["XYZ", "ABC", "DEM", "XXX", "XAU", "US", "DOLLAR", "U$D"])
+def test_what_is_no_currency_is_refused_in_one_sentence(code, monkeypatch):
+    monkeypatch.setenv("CURRENCIES", f"USD,{code}")
+    with pytest.raises(ValidationError) as refused:
+        settings()
+    (error,) = refused.value.errors()
+    assert error["loc"] == ("currencies", 1)
+    assert error["msg"] == f"Value error, '{code}' is no currency of ISO 4217 that a country pays with today"
+
+
 def test_empty_variables_count_as_absent(monkeypatch):
     monkeypatch.setenv("JWT_SECRET", "")
     monkeypatch.setenv("PORT", "")

@@ -1,15 +1,19 @@
 """Resend: the only place that knows its library. A mail sent again with its key is the same mail, for a day.
 
-What Resend cannot do now is `Unavailable`; what it will never take is `MailRefused`.
+What Resend cannot do now is `Unavailable`, and `Busy` when it was not even looked at; what it will never take is
+`MailRefused`.
 """
 
 import asyncio
 import base64
 import logging
-from collections.abc import Sequence
+import random
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from app.errors import AppError, Unavailable
+from app.settings import RESEND
 
 if TYPE_CHECKING:
     import resend
@@ -18,7 +22,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("souk.mail")
 SECONDS = 10.0
 """For a whole call. The library's own time-out is for each read, so that a slow dripping answer would pass it."""
-AGAIN = (408, 409, 429)
+PAUSE = 0.5
+"""Resend takes two requests a second of an account (resend.com/docs/api-reference/rate-limit); another address, for
+development, takes what comes."""
+PATIENCE, LONGEST = 2.0, 600.0
+"""Seconds that a mail waits here for its turn, and that we stay away at most before we ask again."""
+AGAIN = (408, 409)
 NOT_RESENDS = ("application_error", "InternalServerError")
 """What the library calls an answer that is not JSON, and one that does not name its error as Resend does."""
 
@@ -29,11 +38,53 @@ class MailRefused(AppError):
     status = 502
 
 
-class Resend:
-    """A door to Resend: `sender` is an address of a domain verified there, as `Name <address>`."""
+class Busy(Unavailable):
+    """The mail provider takes no more mails right now."""
 
-    def __init__(self, key: str, api_base: str, sender: str) -> None:
+    def __init__(self, seconds: float, detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+        """Until it is worth asking again."""
+
+
+class Line:
+    """Whose turn it is: `pause` seconds lie between two mails of this process, more when the account was refused."""
+
+    def __init__(self, pause: float) -> None:
+        self.pause = pause
+        self.free_at = self.promised = self.closed_until = self.closed_for = 0.0
+
+    async def turn(self) -> None:
+        """Wait for it. Raises Busy when that takes long, with a later turn: the worker has other work, too."""
+        moment = time.monotonic()
+        at = max(moment, self.free_at, self.closed_until)
+        if at - moment > PATIENCE:
+            self.promised = max(self.promised, at) + self.pause
+            raise Busy(self.promised - moment)
+        self.free_at = at + self.pause
+        await asyncio.sleep(at - moment)
+
+    def close(self, asked: float) -> float:
+        """Nobody's for as many seconds as were asked for, or twice as long as the last time when that was in vain. How
+        long it still is: not quite the same for all processes, which would meet again."""
+        moment = time.monotonic()
+        if moment >= self.closed_until:
+            self.closed_for = min(max(asked, 2 * self.closed_for), LONGEST)
+            self.closed_until = moment + self.closed_for * random.uniform(1, 1.2)  # noqa: S311
+        return self.closed_until - moment
+
+    def open(self) -> None:
+        self.closed_for = 0.0
+
+
+class Resend:
+    """A door to Resend: `sender` is an address of a domain verified there, as `Name <address>`; `pause` the seconds
+    from one mail to the next."""
+
+    def __init__(self, key: str, api_base: str, sender: str, pause: float | None = None) -> None:
         self.key, self.api_base, self.sender = key.strip(), api_base.rstrip("/"), sender
+        own = PAUSE if self.api_base == RESEND else 0.0
+        self.line = Line(own if pause is None else pause)
 
     async def send(
         self,
@@ -49,6 +100,7 @@ class Resend:
         # Imported here: with requests and httpx it takes 26 MB, which only the process that sends has to carry.
         import resend
 
+        await self.line.turn()
         mail: resend.Emails.SendParams = {
             "from": self.sender,
             "to": [recipient],
@@ -67,10 +119,20 @@ class Resend:
         except TimeoutError as error:
             raise Unavailable("The mail provider did not answer in time.") from error
         except resend.exceptions.ResendError as error:
+            if str(error.code) == "429":
+                pause = self.line.close(wait_of(error.headers))
+                raise Busy(pause, f"{Busy.title()} It says: {error.message}") from error
             give_up(error)
         except resend.exceptions.NoContentError as error:
             raise Unavailable("The mail provider sent an empty answer.") from error
+        self.line.open()
         return id_of(answer)
+
+
+def wait_of(headers: Mapping[str, str]) -> float:
+    """The seconds that an answer asks us to wait; one, if it does not say."""
+    told = headers.get("retry-after") or headers.get("ratelimit-reset") or ""
+    return float(told) if told.isascii() and told.isdigit() else 1.0
 
 
 def encoded(filename: str, content_type: str, content: bytes) -> "resend.Attachment":

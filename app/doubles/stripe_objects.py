@@ -17,6 +17,10 @@ ZERO_DECIMAL = frozenset(
     ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf")
 )
 THREE_DECIMAL = frozenset(("bhd", "jod", "kwd", "omr", "tnd"))
+ENDS_IN_00 = frozenset(("isk", "ugx"))
+"""Counted in hundredths, of which there are none."""
+NOT_TAKEN = frozenset(("iqd", "lyd"))
+"""The other currencies with thousandths: Stripe does not know them."""
 Json = dict[str, Any]
 Outcome = Literal["succeeds", "declines", "asks", "waits"]
 
@@ -73,8 +77,9 @@ def digits(currency: str) -> int:
 
 
 def major(amount: int, currency: str) -> str:
-    """1250 of usd is "12.50"."""
-    return f"{Decimal(amount).scaleb(-digits(currency)):,.{digits(currency)}f}"
+    """1250 of usd is "12.50", 5000 of isk "50"."""
+    shown = 0 if currency in ENDS_IN_00 else digits(currency)
+    return f"{Decimal(amount).scaleb(-digits(currency)):,.{shown}f}"
 
 
 def with_symbol(amount: int, currency: str) -> str:

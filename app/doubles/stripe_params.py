@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
-from app.doubles.stripe_objects import THREE_DECIMAL, Json, Refusal, with_symbol
+from app.doubles.stripe_objects import ENDS_IN_00, NOT_TAKEN, THREE_DECIMAL, Json, Refusal, with_symbol
 
 SMALLEST, LARGEST = 50, 99_999_999
 EXPANDABLE = frozenset(("charge", "latest_charge", "payment_intent"))
@@ -56,7 +56,7 @@ def whole_number(params: Json, name: str) -> int:
 
 def check_amount(amount: int, currency: str) -> None:
     """Stripe's limits, with the smallest amount the same in every currency."""
-    if not re.fullmatch("[a-z]{3}", currency):
+    if not re.fullmatch("[a-z]{3}", currency) or currency in NOT_TAKEN:
         raise Refusal(400, f"Invalid currency: {currency}.", param="currency")
     if amount < SMALLEST:
         message = f"Amount must be at least {with_symbol(SMALLEST, currency)} {currency}"
@@ -66,6 +66,8 @@ def check_amount(amount: int, currency: str) -> None:
         raise Refusal(400, message, code="amount_too_large", param="amount")
     if currency in THREE_DECIMAL and amount % 10:
         raise Refusal(400, f"The last digit of an amount in {currency} must be 0.", param="amount")
+    if currency in ENDS_IN_00 and amount % 100:
+        raise Refusal(400, f"The last two digits of an amount in {currency} must be 0.", param="amount")
 
 
 def refund_amount(charge: Json, params: Json) -> int:

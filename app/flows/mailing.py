@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from sqlalchemy import update
+from sqlalchemy import case, update
 
 from app import jobs
-from app.clients.mail import MailRefused, Resend
+from app.clients.mail import Busy, MailRefused, Resend
 from app.db import Database, Session
 from app.errors import in_words
-from app.jobs import TRIES, Tools
+from app.jobs import DELAYS, TRIES, Later, Tools
 from app.kit import changes, flow, reading
 from app.kit.access import staff
 from app.kit.once import Once, keep
@@ -24,6 +25,8 @@ from app.resources.emails import ERASED, Email, EmailStatus, emails, sendings
 
 log = logging.getLogger("souk.mailing")
 router = APIRouter(prefix=PREFIX, tags=["Staff"])
+PATIENCE = timedelta(seconds=sum(DELAYS))
+"""So long a mail is tried, also when the provider does not get round to looking at it."""
 
 
 @jobs.task
@@ -40,23 +43,21 @@ async def send_email(tools: Tools, id: UUID) -> None:
     try:
         written = await asyncio.to_thread(letter, email.template, email.context, tools.settings.shop)
         provider_id = await send(tools.post, email, written)
-    except (LetterError, MailRefused) as error:
-        log.error("mail %s: %s", id, error)
-        return await finish(tools.database, email, EmailStatus.FAILED, error=in_words(error))
     except Exception as error:
-        last = email.attempts >= TRIES
-        await finish(tools.database, email, EmailStatus.FAILED if last else EmailStatus.QUEUED, error=in_words(error))
-        raise
+        return await put_off(tools.database, email, error)
     await finish(tools.database, email, EmailStatus.SENT, provider_id=provider_id, error=None)
 
 
 async def count_try(database: Database, id: UUID) -> Email | None:
-    """The mail, if it is still to be sent; this try is counted before it is made."""
+    """The mail, if it is still to be sent; this try is counted before it is made.
+
+    While it waits, `updated_at` stays at its first try: from then on its time runs.
+    """
+    first = case((Email.c.error.is_(None), now()), else_=Email.c.updated_at)
+    waiting = update(Email).where(Email.c.id == id, Email.c.status == EmailStatus.QUEUED)
+    counted = waiting.values(attempts=Email.c.attempts + 1, updated_at=first).returning(Email)
     async with database.transaction() as session:
-        email = await session.get(Email, id, with_for_update=True)
-        if email is None or email.status is not EmailStatus.QUEUED:
-            return None
-        email.attempts += 1
+        email: Email | None = await session.scalar(counted)
         return email
 
 
@@ -66,15 +67,36 @@ async def send(post: Resend, email: Email, written: Letter) -> str:
     return await post.send(email.recipient, written.subject, written.text, written.html, attachments=attached, key=key)
 
 
+async def put_off(database: Database, email: Email, error: Exception) -> None:
+    """Keep what went wrong. Raises Later, unless it was the last try; one that nobody looked at does not count."""
+    pause = pause_after(error, email)
+    if pause is None:
+        log.error("mail %s: %s", email.id, error)
+        return await finish(database, email, EmailStatus.FAILED, error=in_words(error))
+    attempts = email.attempts - isinstance(error, Busy)
+    await finish(database, email, EmailStatus.QUEUED, error=in_words(error), attempts=attempts)
+    raise Later(pause) from error
+
+
+def pause_after(error: Exception, email: Email) -> float | None:
+    """Seconds to the next try; None when there is none."""
+    if isinstance(error, LetterError | MailRefused):
+        return None
+    if isinstance(error, Busy):
+        return error.seconds if now() - email.updated_at < PATIENCE else None
+    return DELAYS[email.attempts - 1] if email.attempts < TRIES else None
+
+
 async def finish(database: Database, email: Email, status: EmailStatus, **values: Any) -> None:
     """Write down what became of it. A login link does not outlive its sending."""
+    values["updated_at"] = Email.c.updated_at
     if status is not EmailStatus.QUEUED:
-        values["status"] = status
+        values |= {"status": status, "updated_at": now()}
     if status is EmailStatus.SENT and "link" in email.context:
         values["context"] = email.context | {"link": ERASED}
     still_ours = (Email.c.id == email.id, Email.c.status == EmailStatus.QUEUED, Email.c.sendings == email.sendings)
     async with database.transaction() as session:
-        await session.execute(update(Email).where(*still_ours).values(**values, updated_at=now()))
+        await session.execute(update(Email).where(*still_ours).values(**values))
 
 
 @router.post(

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clients.stripe import Standing, State, Stripe, StripeRefused
 from app.db import Database
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, Unavailable
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, mine
-from app.kit.once import Key, begin, keep
+from app.kit.once import Key, Replayed, begin, keep
 from app.kit.schemas import Data, Input, Output, data_of, read_schema
 from app.kit.table import Line, minor_units, now
 from app.kit.web import PREFIX, SignedIn, example_of, json_response, problems
@@ -114,12 +114,22 @@ async def create_intent(request: Request, actor: SignedIn, body: IntentWanted, i
     Give the `client_secret` to Stripe.js. Asking again gives the same open intent (200), also after a declined card;
     a new one only when Stripe has cancelled it.
     """
+    try:
+        return await begin_to_pay(request, actor, str(body.order_id), idempotency_key)
+    except Replayed as replayed:
+        payment = json.loads(replayed.kept)["data"]["payment"]
+        standing = await request.app.state.stripe.intent(payment["stripe_payment_intent_id"])
+        return replayed.answer(with_secret(payment, standing))
+
+
+async def begin_to_pay(request: Request, actor: Actor, order_id: str, key: str | None) -> Response:
+    """The intent and its secret. The secret is the browser's alone, so it is not in what is kept."""
     database: Database = request.app.state.database
     stripe: Stripe = request.app.state.stripe
     for _ in range(ROUNDS):
         async with database.transaction() as session:
-            await begin(request, session, actor, idempotency_key)
-            order, payment, is_new = await open_payment(session, actor, str(body.order_id))
+            await begin(request, session, actor, key)
+            order, payment, is_new = await open_payment(session, actor, order_id)
         standing = await intent_of(database, stripe, order, payment)
         if standing.state in (State.OPEN, State.FAILED, State.PROCESSING):
             break
@@ -128,11 +138,18 @@ async def create_intent(request: Request, actor: SignedIn, body: IntentWanted, i
     else:
         raise AlreadyPaid() if standing.captured else PaymentInReview()
     async with database.transaction() as session:
-        await begin(request, session, actor, idempotency_key)
+        await begin(request, session, actor, key)
         await attach(session, payment, standing)
         shown = json.loads(await reading.one(session, payments, actor, payment.id))["data"]
-        answer = json.dumps({"data": {"client_secret": standing.client_secret, "payment": shown}})
-        return await keep(session, answer.encode(), 201 if is_new else 200)
+        kept = json.dumps({"data": {"payment": shown}}).encode()
+        return await keep(session, with_secret(shown, standing), 201 if is_new else 200, kept=kept)
+
+
+def with_secret(payment: Any, standing: Standing) -> bytes:
+    """The answer to who wants to pay."""
+    if not standing.client_secret:
+        raise Unavailable("Stripe did not say how this is to be paid; try again in a moment.")
+    return json.dumps({"data": {"client_secret": standing.client_secret, "payment": payment}}).encode()
 
 
 async def open_payment(session: AsyncSession, actor: Actor, order_id: str) -> tuple[Order, Payment, bool]:

@@ -5,6 +5,7 @@ It runs every `RECONCILE_SECONDS`. A shop whose every webhook was lost is right 
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, Text, and_, cast, column, delete, exists, 
 
 from app import jobs
 from app.errors import AppError, Unavailable
-from app.jobs import Tools
+from app.jobs import LONGEST, Tools
 from app.kit.once import KEPT, KeptAnswer
 from app.kit.table import Table, now
 from app.resources.documents import Document
@@ -63,13 +64,15 @@ async def sweep_jobs(tools: Tools) -> None:
 def unreleased() -> ColumnElement[bool]:
     """Orders that are over, and whose payments are not."""
     open_intent = and_(
-        Payment.c.status.in_(OPEN), Payment.c.stripe_payment_intent_id.is_not(None), Payment.c.captured_amount == 0
+        Payment.c.status.in_(OPEN),
+        Payment.c.stripe_payment_intent_id.is_not(None),
+        Payment.c.captured_amount == 0,
+        ~Payment.c.needs_review,
     )
     money_left = and_(
+        Payment.c.goes_back,
         Payment.c.captured_amount > Payment.c.refunded_amount,
-        ~Payment.c.needs_review,
-        ~exists().where(Refund.c.payment_id == Payment.c.id, Refund.c.status == RefundStatus.FAILED),
-        Order.c.status == OrderStatus.CANCELLED,
+        ~exists().where(Refund.c.payment_id == Payment.c.id, Refund.c.status == RefundStatus.PENDING),
     )
     over = or_(Order.c.status == OrderStatus.CANCELLED, Order.c.confirmed_without_payment)
     return and_(
@@ -114,15 +117,15 @@ async def sweep_answers(tools: Tools) -> None:
 # -- payments that may have gone on without us
 
 
-async def look_at_open_payments(tools: Tools) -> None:
-    """Ask Stripe about each, a few at a time; if it is away, that is all for this round."""
+async def look_at_open_payments(tools: Tools, seconds: float = LONGEST / 2) -> None:
+    """Ask Stripe about each, a few at a time; if it is away, or time is over, that is all for this round."""
     if not tools.stripe.key:
         return
-    gate, away = asyncio.Semaphore(AT_ONCE), asyncio.Event()
+    gate, away, until = asyncio.Semaphore(AT_ONCE), asyncio.Event(), time.monotonic() + seconds
 
     async def look(payment: Payment) -> None:
         async with gate:
-            if away.is_set():
+            if away.is_set() or time.monotonic() > until:
                 return
             try:
                 await look_at(tools, payment)

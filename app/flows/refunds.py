@@ -1,5 +1,6 @@
 """Giving money back: staff ask for it, a cancelled order does by itself; Stripe is asked for what was written down."""
 
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -20,10 +21,10 @@ from app.kit.once import IdempotencyKeyReused, Key, begin, keep
 from app.kit.schemas import Input, check_money, data_of, read_schema
 from app.kit.table import Note, Price, minor_units, now
 from app.kit.web import PREFIX, Caller, example_of, problems, rule_needed
-from app.resources.orders import Order, OrderStatus
+from app.resources.orders import Order
 from app.resources.payments import OPEN, Payment, desk_payments
 from app.resources.refunds import Refund, RefundStatus
-from app.settlement import lock, record_refund, request_refund, review, settle
+from app.settlement import RefundInProgress, lock, record_refund, request_refund, review, settle
 
 router = APIRouter(prefix=PREFIX, tags=["Staff"])
 PATIENCE = timedelta(minutes=1)
@@ -151,29 +152,24 @@ async def count_try(database: Database, refund_id: UUID) -> None:
         await session.refresh(refund)
         refund.attempts += 1
         if refund.attempts >= TRIES and refund.status is RefundStatus.PENDING:
-            review(payment, "A refund could not be carried out; Stripe has not answered for hours.")
+            review(payment, "A refund could not be carried out for hours; it is tried again.")
 
 
 @jobs.task
 async def release_payments(tools: Tools, id: UUID) -> None:
     """After an order was cancelled, or confirmed unpaid: no more may be paid; what was paid in vain goes back."""
     async with tools.database.transaction() as session:
-        order = await session.get_one(Order, id, with_for_update=True)
+        await session.get_one(Order, id, with_for_update=True)
         owned = select(Payment).where(Payment.c.order_id == id).order_by(Payment.c.id).with_for_update()
         of_order = list(await session.scalars(owned))
-        for payment in of_order if order.status is OrderStatus.CANCELLED else ():
-            if payment.captured_amount > payment.refunded_amount and not payment.needs_review:
-                await give_back_rest(session, payment)
+        for payment in of_order:
+            if payment.goes_back and payment.captured_amount > payment.refunded_amount:
+                with suppress(RefundInProgress):  # the reconciler comes back for the rest
+                    await request_refund(session, payment, None, "The order was cancelled.")
     for payment in of_order:
-        if payment.status in OPEN and payment.stripe_payment_intent_id and not payment.captured_amount:
-            await close(tools, payment.stripe_payment_intent_id)
-
-
-async def give_back_rest(session: AsyncSession, payment: Payment) -> None:
-    """Unless a refund is under way, when the reconciler comes back for the rest, or one failed, which is for staff."""
-    known = select(Refund.c.id).where(Refund.c.payment_id == payment.id, Refund.c.status != RefundStatus.SUCCEEDED)
-    if await session.scalar(known.limit(1)) is None:
-        await request_refund(session, payment, None, "The order was cancelled.")
+        waits = payment.stripe_payment_intent_id if payment.status in OPEN and not payment.needs_review else None
+        if waits and not payment.captured_amount:
+            await close(tools, waits)
 
 
 async def close(tools: Tools, intent_id: str) -> None:

@@ -26,7 +26,7 @@ class NothingToReview(Conflict):
 
 
 class PaymentNotAccepted(Conflict):
-    """This money was never accepted for its order: refund it instead."""
+    """This money was never accepted for its order, so it must go back: refund it here, or in Stripe's dashboard."""
 
 
 class Review(Input):

@@ -1,7 +1,8 @@
 """`Idempotency-Key`: a POST sent again does its work once, and answers the same.
 
 The answer is kept in the transaction of the work: there is one if and only if the work was done. Repeats that arrive
-meanwhile wait for it a few seconds. What failed is not kept; a repeat tries again.
+meanwhile wait for it a few seconds. What failed is not kept; a repeat tries again. An answer that holds a secret is
+kept without it: whoever gave it catches `Replayed` and completes it.
 """
 
 import hashlib
@@ -42,10 +43,19 @@ class IdempotencyKeyInvalid(BadRequest):
 
 
 class Replayed(Exception):
-    """The work was done before; `response` is what was answered then."""
+    """The work was done before; `kept` is what was kept of the answer then."""
 
-    def __init__(self, response: Response) -> None:
-        self.response = response
+    def __init__(self, kept: bytes, status: int) -> None:
+        self.kept, self.status = kept, status
+
+    @property
+    def response(self) -> Response:
+        return self.answer(self.kept)
+
+    def answer(self, body: bytes) -> Response:
+        response = json_response(body, self.status)
+        response.headers["Idempotency-Replayed"] = "true"
+        return response
 
 
 class KeptAnswer(Table, table=True):
@@ -85,9 +95,7 @@ async def begin_work(session: AsyncSession, actor: Actor, path: str, key: str, b
     elif kept.body_hash != asked:
         raise IdempotencyKeyReused()
     else:
-        response = json_response(kept.answer.encode(), kept.status)
-        response.headers["Idempotency-Replayed"] = "true"
-        raise Replayed(response)
+        raise Replayed(kept.answer.encode(), kept.status)
 
 
 def check_key(key: str, actor: Actor) -> None:
@@ -110,12 +118,14 @@ async def wait_for_turn(session: AsyncSession, scope: str) -> None:
         raise
 
 
-async def keep(session: AsyncSession, body: bytes, status: int = 201) -> Response:
-    """The answer of a POST that did its work; kept when it came with a key. `flows/reconciling.py` sweeps old ones."""
+async def keep(session: AsyncSession, body: bytes, status: int = 201, *, kept: bytes | None = None) -> Response:
+    """The answer of a POST that did its work; kept when it came with a key, as `kept` if the body holds a secret.
+    `flows/reconciling.py` sweeps old ones."""
     if pending := session.info.pop("kept_answer", None):
         scope, asked = pending
         await session.execute(delete(KeptAnswer).where(KeptAnswer.c.scope_hash == scope))
-        session.add(KeptAnswer(scope_hash=scope, body_hash=asked, status=status, answer=body.decode()))
+        answer = (body if kept is None else kept).decode()
+        session.add(KeptAnswer(scope_hash=scope, body_hash=asked, status=status, answer=answer))
         await session.flush()
     return json_response(body, status)
 

@@ -30,11 +30,15 @@ from sqlmodel.main import SQLModelMetaclass
 from app.db import NAMING
 from app.settings import get_settings
 
-NOT_TWO_DIGITS = {
-    **dict.fromkeys(("JPY", "KRW", "VND", "CLP", "XOF", "XAF", "UGX", "RWF", "PYG", "ISK"), 0),
-    **dict.fromkeys(("KWD", "BHD", "TND", "OMR", "JOD", "IQD", "LYD"), 3),
-}
-"""ISO 4217 exponents other than 2."""
+NO_DIGITS = (
+    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "MGA"),
+    *("PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
+)
+THREE_DIGITS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
+NOT_TWO_DIGITS = dict.fromkeys(NO_DIGITS, 0) | dict.fromkeys(THREE_DIGITS, 3)
+"""ISO 4217 exponents other than 2. It says 2 of the ariary, MGA, whose fifths nobody counts: neither Stripe nor we."""
+STRIPES_HUNDREDTHS = ("ISK", "UGX")
+"""Without digits after the point, but counted in hundredths that end in 00 at Stripe, which once had them so."""
 
 
 def exponent(currency: str) -> int:
@@ -53,12 +57,15 @@ def minor_units(amount: Decimal, currency: str) -> int:
 
 
 def from_minor_units(amount: int, currency: str) -> Decimal:
-    return Decimal(amount).scaleb(-stripe_digits(currency))
+    """45000 of USD is 450.00, of ISK it is 450; more digits than the currency's only if Stripe has such a fraction."""
+    exact = Decimal(amount).scaleb(-stripe_digits(currency))
+    usual = round(exact, exponent(currency))
+    return usual if usual == exact else exact
 
 
 def stripe_digits(currency: str) -> int:
-    """The currency's exponent, but for two that Stripe counts in hundredths (stripe.com/docs/currencies)."""
-    return 2 if currency in ("ISK", "UGX") else exponent(currency)
+    """Digits after the point as Stripe counts: https://docs.stripe.com/currencies#zero-decimal."""
+    return 2 if currency in STRIPES_HUNDREDTHS else exponent(currency)
 
 
 def no_nul(value: str) -> str:

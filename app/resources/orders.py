@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, func, literal_column, select
+from sqlalchemy import Index, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -164,7 +164,7 @@ async def mark_unpaid_confirmation(
 async def mail_the_step(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
     """One mail for each step; that of a payment is written where its details are known (`settlement.py`)."""
     if move.target is OrderStatus.CANCELLED:
-        await tell_customer(session, order, "order_cancelled", reason=reason, refund=await money_left(session, order))
+        await tell_customer(session, order, "order_cancelled", reason=reason, **await let_go(session, order))
     elif move.target is not OrderStatus.CONFIRMED:
         status = str(move.target)
         await tell_customer(session, order, "order_status_changed", status=status, reason=reason, tracking_number=None)
@@ -172,11 +172,17 @@ async def mail_the_step(session: AsyncSession, order: Order, move: Move, actor: 
         await tell_customer(session, order, "order_confirmed", reason=reason, payment=None)
 
 
-async def money_left(session: AsyncSession, order: Order) -> str | None:
-    """What was paid and not given back yet, as text; None when there is nothing."""
-    left = func.sum(Payment.c.captured_amount - Payment.c.refunded_amount)
-    amount = await session.scalar(select(left).where(Payment.c.order_id == order.id))
-    return money(amount, order.currency) if amount else None
+async def let_go(session: AsyncSession, order: Order) -> dict[str, Any]:
+    """What was paid for a cancelled order is to go back by itself, but for what is before staff; and how much that is,
+    for the mail."""
+    left = Payment.c.captured_amount - Payment.c.refunded_amount
+    paid = update(Payment).where(Payment.c.order_id == order.id, ~Payment.c.needs_review, left > 0)
+    amounts = (await session.scalars(paid.values(goes_back=True).returning(left))).all()
+    in_review = select(Payment.c.id).where(Payment.c.order_id == order.id, Payment.c.needs_review).limit(1)
+    return {
+        "refund": money(sum(amounts, Decimal(0)), order.currency) if amounts else None,
+        "refund_in_review": await session.scalar(in_review) is not None,
+    }
 
 
 STAFF_ONLY, STAFF_OR_OWNER = frozenset({"staff"}), frozenset({"staff", "owner"})

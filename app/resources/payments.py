@@ -1,6 +1,8 @@
-"""Payments: the money of orders. A row is written before Stripe is asked, and only `settlement.py` moves it.
+"""Payments: the money of orders. A row is written before Stripe is asked, and moves by what Stripe says, in
+`settlement.py`; one that got no intent is given up by `flows/payments.py`.
 
-Of an order's payments at most one is `is_current`; another follows only when Stripe has cancelled its intent.
+Of an order's payments at most one is `is_current`. Another follows when its intent was cancelled or could not be made,
+or when its money never counted and has gone back; if an older one is paid after all, that one counts.
 """
 
 from datetime import datetime
@@ -35,7 +37,8 @@ OPEN = (PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.FAILED)
 class Payment(Table, table=True):
     """`captured_amount` is what Stripe holds of the customer, `amount` what it should be.
 
-    `needs_review` puts it before staff, with a reason; `checked_at` is when the reconciler last asked Stripe.
+    `needs_review` puts it before staff, with a reason; `goes_back` when its order was cancelled and what is left of it
+    is to be refunded by itself; `checked_at` is when the reconciler last asked Stripe.
     """
 
     __table_args__ = (
@@ -59,6 +62,7 @@ class Payment(Table, table=True):
     paid_at: datetime | None = None
     needs_review: bool = Field(default=False, index=True)
     review_reason: Note | None = None
+    goes_back: bool = False
     is_current: bool = True
     checked_at: datetime | None = None
 
@@ -83,7 +87,7 @@ payments = Resource(
     table=Payment,
     owner="order_id.user_id",
     read=mine,
-    hidden=("captured_amount", "paid_at", "needs_review", "review_reason", "is_current", "checked_at"),
+    hidden=("captured_amount", "paid_at", "needs_review", "review_reason", "goes_back", "is_current", "checked_at"),
     filters=("status", "order_id"),
     sort=("created_at",),
     example=EXAMPLE,
@@ -93,7 +97,7 @@ desk_payments = Resource(
     table=Payment,
     path="admin/payments",
     read=staff,
-    hidden=("is_current", "checked_at"),
+    hidden=("goes_back", "is_current", "checked_at"),
     filters=("status", "needs_review", "order_id"),
     search=("stripe_payment_intent_id", "stripe_charge_id"),
     sort=("created_at",),

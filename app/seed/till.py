@@ -178,10 +178,15 @@ class Till:
             yield self.mail(order, "payment_failed", payment.updated_at, letter | {"reason": DECLINED})
         if payment and payment.needs_review:
             assert payment.paid_at
-            receipt = letter | {"payment": details(payment), "reason": None}
+            receipt = letter | {"payment": details(payment)}
             yield self.mail(order, "payment_received", payment.paid_at, receipt)
         if payment and (refund := self.refunds.get(payment.id)):
-            given = {"refunded": money(refund.amount, refund.currency), "whole": True, "reason": refund.reason}
+            given = {
+                "refunded": money(refund.amount, refund.currency),
+                "whole": True,
+                "stays_paid": False,
+                "reason": refund.reason,
+            }
             yield self.mail(order, "order_refunded", refund.created_at, letter | given)
 
     def mail(self, order: Order, template: str, moment: datetime, context: dict[str, Any]) -> Email:
@@ -204,7 +209,7 @@ def step_letter(order: Order, change: StatusChange, payment: Payment | None) -> 
         return "order_received", {}
     if status is OrderStatus.CANCELLED:
         back = money(Decimal(order.total_amount), order.currency) if payment and payment.captured_amount else None
-        return "order_cancelled", {"reason": change.reason, "refund": back}
+        return "order_cancelled", {"reason": change.reason, "refund": back, "refund_in_review": False}
     if status is not OrderStatus.CONFIRMED:
         return "order_status_changed", {"status": str(status), "reason": change.reason, "tracking_number": None}
     if order.confirmed_without_payment or payment is None:

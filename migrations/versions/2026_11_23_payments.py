@@ -44,6 +44,7 @@ def upgrade() -> None:
     sa.Column('paid_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('needs_review', sa.Boolean(), nullable=False),
     sa.Column('review_reason', sa.String(length=10000), nullable=True),
+    sa.Column('goes_back', sa.Boolean(), nullable=False),
     sa.Column('is_current', sa.Boolean(), nullable=False),
     sa.Column('checked_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint("payment_method IN ('CARD', 'CASH_ON_DELIVERY')", name=op.f('ck_payments_payment_method')),

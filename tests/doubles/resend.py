@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -39,11 +40,16 @@ KINDS = (*ERRORS, *STRANGE, "hang", "reset", "reset_after")
 class LocalResend:
     """`mails` are the bodies it took, each with its `id` and `idempotency_key`; a repeated key takes nothing more.
 
-    `after_work` is called when the mail is taken and nothing answered yet.
+    `after_work` is called when the mail is taken and nothing answered yet. With a `limit` it takes so many requests in
+    each span of `seconds`; the others are told to come back after `retry_after`, in whole seconds as Resend does.
     """
 
-    def __init__(self, key: str = "re_local") -> None:
+    def __init__(
+        self, key: str = "re_local", limit: int | None = None, seconds: float = 1.0, retry_after: int = 1
+    ) -> None:
         self.key = key
+        self.limit, self.seconds, self.retry_after = limit, seconds, retry_after
+        self.span, self.in_span, self.turned_away = 0, 0, 0
         self.mails: list[dict[str, Any]] = []
         self.requests = 0
         self.faults: list[str] = []
@@ -65,7 +71,9 @@ class LocalResend:
         if fault == "hang":
             return await gone(receive)
         answer = STRANGE.get(fault) or (refused(ERRORS[fault]) if fault in ERRORS else None)
-        if answer is None and fault != "reset":
+        if answer is None and self.is_too_much():
+            answer = refused(ERRORS["429"], {"retry-after": str(self.retry_after)})
+        elif answer is None and fault != "reset":
             answer = self.take(request, body)
             if self.after_work:
                 self.after_work()
@@ -74,6 +82,15 @@ class LocalResend:
             return await gone(receive)
         assert answer
         await answer(scope, receive, send)
+
+    def is_too_much(self) -> bool:
+        if self.limit is None:
+            return False
+        span = int(time.monotonic() / self.seconds)
+        self.in_span = self.in_span + 1 if span == self.span else 1
+        self.span = span
+        self.turned_away += self.in_span > self.limit
+        return self.in_span > self.limit
 
     def take(self, request: Request, body: bytes) -> Response:
         key = request.headers.get("idempotency-key")
@@ -123,9 +140,9 @@ def sound(attachment: dict[str, Any]) -> bool:
         return False
 
 
-def refused(refusal: Refusal) -> Response:
+def refused(refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
     status, name, message = refusal
-    return JSONResponse({"statusCode": status, "name": name, "message": message}, status)
+    return JSONResponse({"statusCode": status, "name": name, "message": message}, status, headers)
 
 
 async def gone(receive: Receive) -> None:

@@ -28,10 +28,12 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((template, {}) for template in templates()),
     ("order_confirmed", {"payment": None}),
     ("order_confirmed", {"payment": None, "reason": "Paid at the office."}),
-    ("payment_received", {"payment": None}),
     ("payment_failed", {"reason": None}),
     ("order_cancelled", {"reason": None, "refund": None}),
+    ("order_cancelled", {"refund_in_review": True}),
     ("order_refunded", {"whole": True, "reason": None}),
+    ("order_refunded", {"stays_paid": True}),
+    ("order_refunded", {"stays_paid": True, "whole": True, "refunded": "925.50"}),
     *(
         ("order_status_changed", {"status": status, "reason": None, "tracking_number": None})
         for status in ("IN_PROGRESS", "COMPLETED", "SHIPPED", "DELIVERED")
@@ -255,8 +257,12 @@ def test_a_payment_brings_its_receipt(template):
     assert (attachment.filename, attachment.content_type) == ("receipt-HT-2026-000001.pdf", "application/pdf")
     assert attachment.content.startswith(b"%PDF-")
     assert "Your receipt is attached." in made(template).text
-    assert made(template, payment=None).attachments == ()
-    assert "receipt" not in made(template, payment=None).text
+
+
+def test_without_a_payment_there_is_no_receipt():
+    mail = made("order_confirmed", payment=None)
+    assert mail.attachments == ()
+    assert "receipt" not in mail.text
 
 
 def test_the_name_of_a_file_is_harmless():
@@ -273,7 +279,7 @@ def test_cards_may_be_unknown():
     ("template", "values", "sentence"),
     [
         ("payment_failed", {}, "Nothing was charged."),
-        ("payment_failed", {}, "What the bank says:\nYour card has insufficient funds."),
+        ("payment_failed", {}, "The reason we were given:\nYour card has insufficient funds."),
         (
             "order_refunded",
             {"whole": True, "refunded": "925.50"},
@@ -283,12 +289,56 @@ def test_cards_may_be_unknown():
         ("order_refunded", {"whole": False}, "We have refunded 425.50 USD of your order HT-2026-000001."),
         ("order_cancelled", {}, "We will refund 925.50 USD."),
         ("order_status_changed", {"status": "SHIPPED"}, "Tracking number: DZ 1234 5678 90"),
+        ("payment_received", {}, "your payment of 925.50 USD for your order"),
+        ("password_changed", {}, "All other devices are\nsigned out."),
         ("reset_password", {}, "The link works once, for one hour."),
         ("order_received", {"amount": "52650.00", "currency": "DZD"}, "Total: 52,650.00 DZD"),
     ],
 )
 def test_it_says(template, values, sentence):
     assert sentence in made(template, **values).text
+
+
+GOES_ON = "back; your order stays paid and goes on. The money goes back the way it came."
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"whole": True, "refunded": "925.50"}, f"We have given the second payment of 925.50 USD {GOES_ON}"),
+        ({"whole": False}, f"We have given 425.50 USD of the second payment {GOES_ON}"),
+    ],
+)
+def test_a_second_payment_that_went_back_leaves_the_order_paid(values, said):
+    mail = made("order_refunded", stays_paid=True, **values)
+    assert mail.subject == "We have refunded your second payment"
+    assert f"<h1 {mail.subject}" in re.sub(r'style="[^"]*">', "", mail.html)
+    assert preheader(mail) == "Your order stays paid and goes on."
+    for body in bodies(mail):
+        assert f"You paid your order HT-2026-000001 twice. {said}" in body
+
+
+def test_any_other_refund_does_not_say_that_the_order_goes_on():
+    for whole in (True, False):
+        mail = made("order_refunded", stays_paid=False, whole=whole)
+        assert mail.subject == "Your refund for order HT-2026-000001"
+        assert "<h1 Your money is on its way back" in re.sub(r'style="[^"]*">', "", mail.html)
+        assert not any(re.search("twice|second payment|goes on", body) for body in bodies(mail))
+
+
+@pytest.mark.parametrize("refund", ["925.50", None])
+def test_money_in_review_is_not_promised(refund):
+    mail = made("order_cancelled", refund=refund, refund_in_review=True)
+    for body in bodies(mail):
+        assert "Our team is looking at your payment and will write to you about the money." in body
+        assert "We will refund" not in body
+
+
+@pytest.mark.parametrize("refund", ["925.50", None])
+def test_without_a_review_nobody_looks_at_a_payment(refund):
+    for body in bodies(made("order_cancelled", refund=refund)):
+        assert "looking at your payment" not in body
+        assert ("We will refund 925.50 USD." in body) is (refund is not None)
 
 
 AGAIN = "Please send us your passport again"

@@ -73,7 +73,7 @@ async def test_a_job_that_comes_twice_sends_one_mail(alice, shop):
 # -- a provider with troubles
 
 
-@pytest.mark.parametrize("trouble", ["500", "429", "409", "reset", "garbage", "401"])
+@pytest.mark.parametrize("trouble", ["500", "408", "409", "reset", "garbage", "401"])
 async def test_a_mail_that_could_not_go_is_tried_later(alice, carl, shop, trouble):
     await shop.order(alice)
     shop.resend.fault(trouble)
@@ -86,6 +86,20 @@ async def test_a_mail_that_could_not_go_is_tried_later(alice, carl, shop, troubl
     await shop.later()
     mail = await only_mail(shop)
     assert (mail.status, mail.attempts, mail.error, len(shop.resend.mails)) == ("SENT", 2, None, 1)
+
+
+async def test_a_mail_that_came_too_early_has_lost_no_try(alice, carl, shop):
+    await shop.order(alice)
+    shop.resend.fault("429")
+    await shop.work()
+    (shown,) = (await carl.get("/admin/emails")).json()["data"]
+    assert (shown["status"], shown["attempts"]) == ("QUEUED", 0)
+    assert shown["error"] == "The mail provider takes no more mails right now. It says: Too many requests."
+    ((due,),) = await rows_of(shop.tools, "SELECT scheduled_at FROM procrastinate_jobs WHERE task_name = 'send_email'")
+    assert 0 < (due - datetime.now(UTC)).total_seconds() <= 1.2
+    await shop.later()
+    mail = await only_mail(shop)
+    assert (mail.status, mail.attempts, mail.error, len(shop.resend.mails)) == ("SENT", 1, None, 1)
 
 
 async def test_pauses_grow(alice, shop):

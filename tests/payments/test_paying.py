@@ -1,13 +1,23 @@
 """Paying an order by card: the intent, what is refused, and looking at Stripe how it went."""
 
 import asyncio
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Mount
 
+from app.clients.stripe import Stripe
+from app.errors import Unavailable
+from app.resources.payments import Payment
 from tests import make
-from tests.payments.conftest import problem, rows_of
+from tests.doubles.serving import serving
+from tests.payments.conftest import KEY, problem, rows_of
 
 CREATE, DECLINED = "POST /v1/payment_intents", "pm_card_chargeDeclined"
 FIELDS = {
@@ -68,7 +78,13 @@ async def test_an_intent_is_over_the_orders_sum_and_says_whose_it_is(alice, shop
     assert data["payment"]["status"] == "PENDING"
 
 
-@pytest.mark.parametrize(("currency", "price", "minor"), [("JPY", "450", 450), ("KWD", "12.340", 12_340)])
+@pytest.mark.parametrize(
+    ("currency", "price", "minor"),
+    [
+        *(("JPY", "450", 450), ("XPF", "1000", 1000), ("MGA", "1000", 1000)),
+        *(("ISK", "450", 45_000), ("HUF", "450.50", 45_050), ("KWD", "12.340", 12_340)),
+    ],
+)
 async def test_stripe_counts_as_the_currency_does(alice, shop, currency, price, minor):
     order = await shop.order(alice, price, currency=currency)
     shop.stripe.pay(await shop.intent(alice, order))
@@ -199,7 +215,7 @@ async def test_an_order_in_review_is_not_paid_twice(alice, shop):
     assert problem(await begin(alice, order)) == (409, "payment_in_review")
 
 
-@pytest.mark.parametrize(("price", "currency"), [("0.10", "USD"), ("12.345", "KWD")])
+@pytest.mark.parametrize(("price", "currency"), [("0.10", "USD"), ("12.345", "KWD"), ("12.000", "IQD")])
 async def test_a_sum_that_stripe_does_not_take_is_refused(alice, shop, price, currency):
     order = await shop.order(alice, price, currency=currency)
     for _ in range(2):
@@ -283,6 +299,112 @@ async def test_an_answer_that_is_not_stripes_is_our_trouble(alice, shop):
         headers = {"Authorization": alice.headers["Authorization"]}
         async with make.client(other.app, headers=headers) as client:
             assert problem(await confirm(client, payment_intent_id=intent)) == (503, "unavailable")
+
+
+CALLS = {
+    "create_intent": lambda stripe: stripe.create_intent("key", 100, "USD", "Order", {}),
+    "intent": lambda stripe: stripe.intent("pi_x"),
+    "cancel_intent": lambda stripe: stripe.cancel_intent("pi_x"),
+    "refund": lambda stripe: stripe.refund("key", "pi_x", 100, {}),
+    "find_refund": lambda stripe: stripe.find_refund("pi_x", {}),
+    "events": lambda stripe: stripe.events(["charge.refunded"], datetime.now(UTC)),
+}
+HUSH = "pi_x_secret_hush"
+WHOLE = {"id": "pi_x", "status": "succeeded", "amount": 100, "currency": "usd", "client_secret": HUSH}
+CHARGED = {"id": "ch_x", "status": "succeeded", "amount": 100, "currency": "usd"}
+STRANGE = [
+    *({}, {"id": "pi_x"}, {"id": 1, "status": None}, [], [{"id": "pi_x"}], None, "pi_x", {"error": None}),
+    *({"error": "no"}, {"error": {}}, {"data": None}, {"data": [1]}, {"data": [{}], "has_more": True}),
+    {"data": [{"metadata": {}, "client_secret": HUSH}]},
+]
+INTENTS, REFUNDS = ("create_intent", "intent", "cancel_intent"), ("refund",)
+STRANGE_INTENTS = [
+    *({key: value for key, value in WHOLE.items() if key != gone} for gone in ("id", "status", "amount", "currency")),
+    *({**WHOLE, "amount": amount} for amount in ("100", None, 1.5, True, -1, [HUSH])),
+    *({**WHOLE, "latest_charge": charge} for charge in (5, {}, [HUSH], {"id": "ch_x", "amount_refunded": "all"})),
+    *({**WHOLE, "latest_charge": {"id": "ch_x", "payment_method_details": HUSH}}, {**WHOLE, "metadata": [HUSH]}),
+    *({**WHOLE, "last_payment_error": HUSH}, {**WHOLE, "status": {}}, {**WHOLE, "id": ""}, {**WHOLE, "currency": 1}),
+]
+STRANGE_REFUNDS = [
+    *({"id": "re_x"}, {"status": "succeeded"}, {"id": "re_x", "status": 5}),
+    {"id": "re_x", "status": "succeeded", "charge": {**CHARGED, "amount": None, "receipt_url": HUSH}},
+    {"id": "re_x", "status": "succeeded", "charge": {**CHARGED, "amount_captured": HUSH}},
+]
+
+
+@pytest.fixture
+async def strange(monkeypatch):
+    """A Stripe that answers whatever it is given, and our client of it."""
+    monkeypatch.setattr("app.clients.stripe.PAUSES", ())
+    told = SimpleNamespace(body=b"", status=200)
+
+    async def app(scope, receive, send):
+        await Response(told.body, told.status, media_type="application/json")(scope, receive, send)
+
+    with serving(Starlette(routes=[Mount("/", app)])) as told.url:
+        told.client = Stripe(KEY, told.url)
+        yield told
+        await told.client.close()
+
+
+async def check_strange(strange, caplog, call, answers, status=200):
+    for answer in answers:
+        strange.body, strange.status = json.dumps(answer).encode(), status
+        caplog.clear()
+        with pytest.raises(Unavailable):
+            pytest.fail(f"{answer} was read as {await CALLS[call](strange.client)}")
+        (said,) = caplog.messages
+        assert HUSH not in said
+
+
+@pytest.mark.parametrize("status", [200, 400, 402, 404])
+@pytest.mark.parametrize("call", CALLS)
+async def test_what_stripe_never_says_is_our_trouble(strange, caplog, call, status):
+    await check_strange(strange, caplog, call, STRANGE, status)
+
+
+@pytest.mark.parametrize(
+    ("call", "answers"),
+    [*((call, STRANGE_INTENTS) for call in INTENTS), *((call, STRANGE_REFUNDS) for call in REFUNDS)],
+)
+async def test_a_field_of_another_shape_is_our_trouble(strange, caplog, call, answers):
+    await check_strange(strange, caplog, call, answers)
+
+
+async def test_a_found_refund_of_another_shape_is_our_trouble(strange, caplog):
+    found = [{"data": [{**refund, "id": "re_x", "metadata": {}}]} for refund in STRANGE_REFUNDS if "id" in refund]
+    await check_strange(strange, caplog, "find_refund", found)
+
+
+async def test_the_log_names_what_is_missing_and_no_secret(strange, caplog):
+    strange.body = json.dumps({"id": "pi_x", "amount": HUSH, "currency": "usd", "client_secret": HUSH}).encode()
+    with pytest.raises(Unavailable):
+        await strange.client.intent("pi_x")
+    wrong = "Intent: status: Field required; amount: Input should be a valid integer"
+    assert caplog.messages == [f"Stripe's answer cannot be read: {wrong}"]
+
+
+@pytest.mark.parametrize("body", [f'{{"client_secret": "{HUSH}"'.encode(), f'{HUSH}\xff"'.encode("latin1")])
+async def test_half_an_answer_is_our_trouble_and_its_words_stay_out_of_the_log(strange, caplog, body):
+    for strange.status in (200, 400, 500):
+        strange.body = body
+        with pytest.raises(Unavailable):
+            await strange.client.intent("pi_x")
+    assert len(caplog.messages) == 3
+    assert HUSH not in caplog.text
+
+
+@pytest.mark.parametrize("answer", [{}, {"id": "pi_x"}, {"id": 1, "status": None}, {**WHOLE, "client_secret": None}])
+async def test_a_customer_hears_that_payments_cannot_be_reached(alice, shop, strange, answer):
+    order = await shop.order(alice)
+    intent = await shop.intent(alice, order)
+    strange.body = json.dumps(answer | {"status": "requires_payment_method"} if "amount" in answer else answer).encode()
+    async with shop.with_settings(stripe_api_base=strange.url) as other:
+        headers = {"Authorization": alice.headers["Authorization"]}
+        async with make.client(other.app, headers=headers) as client:
+            assert problem(await begin(client, order)) == (503, "unavailable")
+            if "amount" not in answer:
+                assert problem(await confirm(client, payment_intent_id=intent)) == (503, "unavailable")
 
 
 async def test_without_a_key_there_are_no_card_payments(alice, shop):
@@ -406,20 +528,28 @@ async def test_only_admins_read_refunds(alice, nobody, carl, sam, shop):
 
 
 async def test_the_secret_of_an_intent_is_in_no_table(alice, shop):
-    await shop.paid(alice)
+    order = await shop.order(alice)
+    for _ in range(2):
+        answer = await begin(alice, order, **{"Idempotency-Key": "click-1"})
     (intent,) = shop.stripe.intents.values()
-    for table in ("payments", "stripe_events", "emails", "audit_entries", "orders"):
-        rows = await rows_of(shop.tools, f"SELECT to_jsonb(t)::text FROM {table} t")
-        assert rows
-        assert not any(intent["client_secret"] in shown for (shown,) in rows)
+    assert answer.json()["data"]["client_secret"] == intent["client_secret"]
+    shop.stripe.pay(intent["id"])
+    await shop.deliver_all()
+    tables = await rows_of(shop.tools, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    filled = set()
+    for (table,) in tables:
+        rows = await rows_of(shop.tools, f'SELECT to_jsonb(t)::text FROM "{table}" t')
+        assert not any(intent["client_secret"] in shown for (shown,) in rows), table
+        filled |= {table} if rows else set()
+    assert filled >= {"payments", "stripe_events", "emails", "audit_entries", "orders", "kept_answers"}
 
 
 async def test_the_database_itself_knows_one_current_payment_of_an_order(alice, shop):
     order = await shop.order(alice)
     await shop.intent(alice, order)
-    columns = "created_at, updated_at, order_id, amount, currency, status, payment_method, captured_amount"
-    rest = "refunded_amount, needs_review, is_current"
-    second = f"INSERT INTO payments (id, {columns}, {rest}) SELECT gen_random_uuid(), {columns}, {rest} FROM payments"
+    own = ("id", "stripe_payment_intent_id", "stripe_charge_id")
+    columns = ", ".join(column.name for column in Payment.sql_table.columns if column.name not in own)
+    second = f"INSERT INTO payments (id, {columns}) SELECT gen_random_uuid(), {columns} FROM payments"
     with pytest.raises(IntegrityError, match="uq_payments_order_id"):
         await shop.change(second)
     assert len(await shop.payments(order)) == 1

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from app.flows.reconciling import reconcile
+from app.flows.reconciling import look_at_open_payments, reconcile
 from tests.payments.conftest import rows_of
 
 JOBS = "SELECT task_name FROM procrastinate_jobs ORDER BY task_name"
@@ -222,3 +222,13 @@ async def test_a_disputed_payment_of_a_cancelled_order_waits_for_staff(alice, sh
     await shop.reconcile()
     assert await shop.refunds(order) == []
     assert (await shop.payments(order))[0].needs_review
+    assert "We will refund" not in shop.resend.mails[-1]["text"]
+
+
+async def test_a_round_that_takes_too_long_goes_on_in_the_next(alice, shop):
+    order = await shop.order(alice)
+    shop.stripe.pay(await shop.intent(alice, order))
+    await look_at_open_payments(shop.tools, seconds=-1)
+    assert await shop.state(order) == ("PENDING", "PENDING")
+    await look_at_open_payments(shop.tools)
+    assert await shop.state(order) == ("CONFIRMED", "SUCCEEDED")

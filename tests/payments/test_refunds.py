@@ -201,7 +201,7 @@ async def test_a_refund_that_nobody_answers_for_hours_is_put_before_staff(alice,
     for _ in range(13):
         await shop.later()
     assert [(row.status, row.attempts) for row in await shop.refunds(order)] == [("PENDING", 13)]
-    assert "not answered" in (await shop.payments(order))[0].review_reason
+    assert "for hours" in (await shop.payments(order))[0].review_reason
     shop.stripe.key = shop.tools.stripe.key
     await shop.reconcile()
     assert await ledger(shop, order) == ("REFUNDED", 450, 450)
@@ -244,10 +244,10 @@ async def test_a_refund_at_stripes_dashboard_is_recorded_and_told(alice, shop, a
     assert await shop.mails(order) == ["order_received", "order_confirmed", "order_refunded"]
 
 
-async def failed_later(alice, sam, shop):
-    """A refund of all that the bank sends back days later."""
+async def failed_later(alice, sam, shop, **part):
+    """A refund that the bank sends back days later; of all, unless an amount is given."""
     order = await shop.paid(alice)
-    await shop.refund(sam, order)
+    await shop.refund(sam, order, **part)
     await shop.deliver_all()
     (refund,) = shop.stripe.refunds.values()
     refund |= {"status": "failed", "failure_reason": "lost_or_stolen_card"}
@@ -270,6 +270,28 @@ async def test_a_refund_that_fails_later_is_put_before_staff(alice, sam, shop):
     )
     assert (await shop.refund(sam, order)).status_code == 200
     assert await ledger(shop, order) == ("REFUNDED", 450, 450)
+
+
+async def test_a_refund_that_failed_before_keeps_no_money_of_a_cancelled_order(alice, sam, shop):
+    order = await failed_later(alice, sam, shop, amount="100.00")
+    (payment,) = await shop.payments(order)
+    await sam.post(f"/admin/payments/{payment.id}/review", json={"note": "The customer will call"})
+    await alice.post(f"/orders/{order['id']}/cancellation")
+    await shop.work()
+    assert "We will refund 450.00 USD" in shop.resend.mails[-2]["text"]
+    assert await ledger(shop, order) == ("REFUNDED", 450, 450)
+    assert [(row.status, row.amount) for row in await shop.refunds(order)] == [("FAILED", 100), ("SUCCEEDED", 450)]
+
+
+async def test_stripes_event_before_its_answer_does_not_lose_the_reason(alice, sam, shop):
+    order = await shop.paid(alice)
+    shop.stripe.fault("POST /v1/refunds", "reset_after", 9)
+    assert (await shop.refund(sam, order, reason="The embassy closed")).status_code == 503
+    for event in shop.stripe.events[-2:]:
+        await shop.deliver(event)
+    await shop.work()
+    assert await ledger(shop, order) == ("REFUNDED", 450, 450)
+    assert "The embassy closed" in shop.resend.mails[-1]["text"]
 
 
 async def test_a_refund_that_failed_is_not_given_back_again_by_an_old_event(alice, sam, carl, shop):

@@ -102,3 +102,26 @@ async def test_a_refund_sent_again_after_a_503_is_one_refund(alice, sam, shop):
     await shop.work()
     assert (await sam.post(path, json={"amount": "100.00"}, headers=KEY)).status_code == 200
     assert shop.stripe.sum_refunded() == 10_000
+
+
+async def test_a_repeat_asks_stripe_for_the_secret_and_says_so_when_stripe_is_away(alice, shop):
+    order = await shop.order(alice)
+    body = {"order_id": order["id"]}
+    first = await alice.post("/payments/create-intent", json=body, headers=KEY)
+    shop.stripe.fault("GET /v1/payment_intents", "503", 4)
+    away = await alice.post("/payments/create-intent", json=body, headers=KEY)
+    assert (away.status_code, away.headers["retry-after"]) == (503, "5")
+    again = await alice.post("/payments/create-intent", json=body, headers=KEY)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len(await rows_of(shop.tools, "SELECT FROM kept_answers")) == 1
+
+
+async def test_a_repeat_for_a_payment_that_stripe_has_lost_is_refused(alice, shop):
+    order = await shop.order(alice)
+    body = {"order_id": order["id"]}
+    await alice.post("/payments/create-intent", json=body, headers=KEY)
+    shop.stripe.intents.clear()
+    again = await alice.post("/payments/create-intent", json=body, headers=KEY)
+    assert (again.status_code, again.json()["code"]) == (409, "stripe_refused")
+    assert (await alice.post("/payments/create-intent", json=body)).status_code == 201

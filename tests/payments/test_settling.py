@@ -90,6 +90,27 @@ async def test_a_decline_is_told_once_with_the_banks_words(alice, shop):
     assert "Your card has insufficient funds." in shop.resend.mails[-1]["text"]
 
 
+async def test_a_decline_told_late_does_not_stop_what_is_on_its_way(alice, shop):
+    """Declined, which the reconciler saw first; then by bank debit, which takes days and then fails."""
+    order = await shop.order(alice)
+    intent = await shop.intent(alice, order)
+    shop.stripe.pay(intent, "pm_card_chargeDeclined")
+    await shop.reconcile()
+    declined = shop.stripe.events[-1]
+    shop.stripe.intents[intent]["status"] = "processing"
+    await shop.reconcile()
+    await shop.deliver(declined)
+    await shop.work()
+    assert await shop.state(order) == ("PENDING", "PROCESSING")
+    await shop.reconcile()
+    assert await shop.state(order) == ("PENDING", "PROCESSING")
+    assert await shop.mails(order) == ["order_received", "payment_failed"]
+    shop.stripe.intents[intent]["status"] = "requires_payment_method"
+    await shop.reconcile()
+    assert await shop.state(order) == ("PENDING", "FAILED")
+    assert await shop.mails(order) == ["order_received", "payment_failed", "payment_failed"]
+
+
 async def test_the_mail_says_what_was_paid_and_brings_a_receipt(alice, shop):
     order = await shop.paid(alice)
     mail = shop.resend.mails[-1]
@@ -107,7 +128,7 @@ async def test_the_mail_says_what_was_paid_and_brings_a_receipt(alice, shop):
     [
         ({"amount": 44_999}, "Stripe captured 449.99 USD; 450.00 USD were due."),
         ({"amount": 45_001}, "Stripe captured 450.01 USD; 450.00 USD were due."),
-        ({"currency": "eur"}, "Stripe captured 450.00 EUR; 450.00 USD were due."),
+        ({"currency": "eur"}, "Stripe captured 450.00 EUR; 450.00 USD were due. Refund it in Stripe's dashboard."),
         ({"metadata": {"order_id": "another"}}, "Stripe has this payment of 450.00 USD for another order: another."),
     ],
 )
@@ -265,6 +286,44 @@ async def test_an_order_confirmed_by_hand_and_paid_nevertheless_is_looked_at(ali
     assert shop.stripe.sum_refunded() == 0
 
 
+IN_REVIEW = "Our team is looking at your payment and will write to you about the money."
+
+
+async def test_what_staff_dealt_with_does_not_go_back_by_itself(alice, carl, sam, shop):
+    """Confirmed by hand, paid by card nevertheless, then cancelled; the money goes back by bank transfer."""
+    order = await shop.order(alice)
+    shop.stripe.pay(await shop.intent(alice, order))
+    await confirm_by_hand(carl, order)
+    await shop.deliver_all()
+    await cancel(alice, order)
+    await shop.work()
+    text = " ".join(shop.resend.mails[-1]["text"].split())
+    assert (IN_REVIEW in text, "We will refund" in text) == (True, False)
+    path = f"/admin/payments/{(await shop.payments(order))[0].id}/review"
+    assert (await sam.post(path, json={"note": "Sent back by bank transfer"})).status_code == 200
+    for _ in range(2):
+        await shop.reconcile()
+    assert await shop.refunds(order) == []
+    assert await shop.state(order) == ("CANCELLED", "SUCCEEDED")
+
+
+async def test_money_in_another_currency_is_for_staff_and_wakes_nobody(alice, shop, caplog):
+    order = await shop.order(alice)
+    intent = await shop.intent(alice, order)
+    shop.stripe.intents[intent]["currency"] = "eur"
+    shop.stripe.pay(intent)
+    await shop.deliver_all()
+    await cancel(alice, order)
+    for _ in range(2):
+        await shop.reconcile()
+    assert IN_REVIEW in " ".join(shop.resend.mails[-1]["text"].split())
+    assert "without a job" not in caplog.text
+    shop.stripe.refund({"payment_intent": intent})
+    await shop.deliver_all()
+    (payment,) = await shop.payments(order)
+    assert (payment.status, payment.needs_review) == ("FAILED", False)
+
+
 # -- more than one payment
 
 
@@ -292,6 +351,7 @@ async def test_of_two_payments_the_second_goes_back(alice, shop, heard):
     assert sorted(row.status for row in await shop.payments(order)) == ["REFUNDED", "SUCCEEDED"]
     assert await shop.state(order) == ("CONFIRMED", "SUCCEEDED")
     assert await shop.mails(order) == ["order_received", "order_confirmed", "order_refunded"]
+    assert "your order stays paid" in " ".join(shop.resend.mails[-1]["text"].split())
 
 
 async def test_cancelling_an_order_paid_twice_gives_all_of_it_back(alice, shop):
