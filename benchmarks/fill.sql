@@ -49,12 +49,14 @@ JOIN (SELECT row_number() OVER (ORDER BY id) AS place, * FROM services) AS servi
   ON service.place = 1 + (n / 2000 + n * 31) % 2000;
 
 INSERT INTO orders (id, created_at, updated_at, order_number, kind, status, total_amount, currency, payment_method,
-                    payment_status, confirmed_without_payment, user_id, customer_info, service_details)
+                    payment_status, confirmed_without_payment, user_id, customer_info, service_details,
+                    required_documents)
 SELECT id, moment, moment, 'HT-2020-' || lpad(n::text, 6, '0'), 'SERVICE', status, price, 'USD', 'CARD',
        CASE WHEN status = 'PENDING' THEN 'PENDING' ELSE 'SUCCEEDED' END, false, user_id,
        jsonb_build_object('full_name', full_name, 'email', email, 'phone', phone, 'country', country),
        jsonb_build_object('destination', region, 'travel_date', '2027-02-08', 'passport_number', NULL,
-                          'nationality', country, 'purpose_of_travel', 'Tourism', 'additional_notes', NULL)
+                          'nationality', country, 'purpose_of_travel', 'Tourism', 'additional_notes', NULL),
+       '["PASSPORT", "PHOTO", "BANK_STATEMENT"]'
 FROM placed ORDER BY n;
 
 INSERT INTO order_items (id, created_at, updated_at, order_id, service_id, title, quantity, unit_price, line_total,

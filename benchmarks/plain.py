@@ -26,6 +26,7 @@ from benchmarks.plain_models import (
     Order,
     OrderCreate,
     OrderItem,
+    OrderListed,
     OrderRead,
     Page,
     Paging,
@@ -106,7 +107,7 @@ async def get_service(id: UUID, session: SessionDep) -> Any:
     return {"data": service}
 
 
-@router.get("/orders", response_model=Page[OrderRead])
+@router.get("/orders", response_model=Page[OrderListed])
 async def list_orders(session: SessionDep, user: CurrentUser, wanted: Annotated[Paging, Query()]) -> Any:
     total = (await session.exec(select(func.count()).select_from(Order).where(Order.user_id == user.id))).one()
     query = select(Order).where(Order.user_id == user.id).options(selectinload(Order.items))  # type: ignore[arg-type]
@@ -135,8 +136,9 @@ async def create_order(body: OrderCreate, request: Request, session: SessionDep,
         user_id=user.id,
         customer_info=body.customer_info.model_dump(),
         service_details=body.service_details.model_dump(mode="json") if body.service_details else None,
+        required_documents=service.required_documents,
     )
-    order.items = [sold(service, order)]
+    order.items, order.uploads = [sold(service, order)], []
     changes = {"status": [None, order.status], "total_amount": [None, str(order.total_amount)]}
     session.add(order)
     session.add(StatusChange(order_id=order.id, to_status=order.status, actor_id=user.id))

@@ -1,6 +1,6 @@
 """Tables and schemas of the plain version. The tables are Souk's, declared anew in a registry of their own."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
@@ -99,7 +99,32 @@ class Order(Row, table=True):
     user_id: UUID | None = Column(default=None, foreign_key="users.id")
     customer_info: dict[str, Any] = Column(sa_type=JSONB)
     service_details: dict[str, Any] | None = Column(default=None, sa_type=JSONB(none_as_null=True))
+    required_documents: list[str] = Column(default_factory=list, sa_type=JSONB)
     items: list["OrderItem"] = Relationship(sa_relationship_kwargs={"order_by": "OrderItem.id"})
+    uploads: list["Document"] = Relationship()
+
+    @property
+    def documents(self) -> dict[str, Any]:
+        """How far its documents are."""
+        best: dict[str, str] = {}
+        for each in self.uploads:
+            if each.is_ready and each.status != "REJECTED":
+                best[each.category] = max(best.get(each.category, ""), each.status)
+        verified = [category for category in self.required_documents if best.get(category) == "VERIFIED"]
+        return {
+            "required": len(self.required_documents),
+            "verified": len(verified),
+            "waiting": [category for category in self.required_documents if best.get(category) == "PENDING"],
+            "missing": [category for category in self.required_documents if category not in best],
+            "is_complete": len(verified) == len(self.required_documents),
+            "passport_expires_too_soon": self.passport_expires_too_soon(),
+        }
+
+    def passport_expires_too_soon(self) -> bool | None:
+        passports = (each for each in self.uploads if each.category == "PASSPORT" and each.status == "VERIFIED")
+        expires = max((each.expires_on for each in passports if each.expires_on), default=None)
+        travels = (self.service_details or {}).get("travel_date")
+        return expires and expires < (date.fromisoformat(travels) + timedelta(days=183) if travels else now().date())
 
 
 class OrderItem(Row, table=True):
@@ -113,6 +138,16 @@ class OrderItem(Row, table=True):
     line_total: Decimal = money()
     currency: str
     snapshot: dict[str, Any] = Column(sa_type=JSONB)
+
+
+class Document(Row, table=True):
+    __tablename__ = "documents"
+
+    order_id: UUID | None = Column(default=None, foreign_key="orders.id")
+    category: str
+    status: str
+    expires_on: date | None = None
+    is_ready: bool = False
 
 
 class StatusChange(Row, table=True):
@@ -205,6 +240,15 @@ class OrderItemRead(Output):
     snapshot: dict[str, Any]
 
 
+class OrderDocuments(Output):
+    required: int
+    verified: int
+    waiting: list[str]
+    missing: list[str]
+    is_complete: bool
+    passport_expires_too_soon: bool | None
+
+
 CUSTOMER_MAY = {OrderStatus.PENDING: [OrderStatus.CANCELLED], OrderStatus.CONFIRMED: [OrderStatus.CANCELLED]}
 
 
@@ -215,7 +259,7 @@ class CustomerRead(Output):
     country: str
 
 
-class OrderRead(Output):
+class OrderListed(Output):
     id: UUID
     order_number: str
     kind: str
@@ -236,6 +280,10 @@ class OrderRead(Output):
     @property
     def allowed_transitions(self) -> list[OrderStatus]:
         return CUSTOMER_MAY.get(self.status, [])
+
+
+class OrderRead(OrderListed):
+    documents: OrderDocuments
 
 
 class Meta(Output):
