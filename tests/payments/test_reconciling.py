@@ -106,6 +106,21 @@ async def test_what_a_running_refund_left_of_a_cancelled_order_goes_back_later(a
     assert await shop.state(order) == ("CANCELLED", "REFUNDED")
 
 
+async def test_where_a_running_refund_fails_the_rest_is_for_staff(alice, sam, shop):
+    """It was refused because all had gone back at Stripe's dashboard, of which nobody told us."""
+    order = await shop.paid(alice)
+    shop.stripe.fault("POST /v1/refunds", "500", 8)
+    assert (await shop.refund(sam, order, amount="100.00")).status_code == 503
+    await alice.post(f"/orders/{order['id']}/cancellation")
+    shop.stripe.refund({"payment_intent": (await shop.payments(order))[0].stripe_payment_intent_id})
+    await shop.work()
+    await shop.later()
+    for _ in range(2):
+        await shop.reconcile()
+    assert [refund.status for refund in await shop.refunds(order)] == ["FAILED"]
+    assert await shop.state(order) == ("CANCELLED", "REFUNDED")
+
+
 async def test_what_has_a_job_is_left_alone(alice, shop):
     order = await shop.paid(alice)
     shop.resend.fault("500")
