@@ -303,7 +303,7 @@ def coverage(options: argparse.Namespace) -> None:
     A command of its own: following SQLAlchemy's greenlets, coverage holds memory for each and may never come to an end.
     """
     folders = ("payments", "mail", "documents", "storage")
-    command = (sys.executable, "-m", "pytest", "-q", "-n", str(os.cpu_count() or 2), "--cov")
+    command = (sys.executable, "-m", "pytest", "--cov", "-q", "-n", str(os.cpu_count() or 2))
     if call(*command, *(f"tests/{folder}" for folder in folders)):
         raise Stop("coverage failed.")
 
