@@ -192,8 +192,7 @@ def details(payment: Payment) -> dict[str, Any]:
 async def follow(session: AsyncSession, order: Order, payment: Payment, standing: Standing, is_past: bool) -> None:
     """No money yet: the payment is on its way, was declined, or will never be."""
     if is_past and standing.state is State.FAILED and payment.status is PaymentStatus.PROCESSING:
-        payment.checked_at = None  # which of the two came last is for the reconciler to ask
-        return
+        return  # which of the two came last is for the reconciler to ask
     if standing.state is State.PROCESSING and not (is_past and payment.status is PaymentStatus.FAILED):
         payment.status = PaymentStatus.PROCESSING
     elif standing.state is State.FAILED and payment.status is not PaymentStatus.FAILED:

@@ -99,8 +99,10 @@ async def test_a_decline_told_late_does_not_stop_what_is_on_its_way(alice, shop)
     declined = shop.stripe.events[-1]
     shop.stripe.intents[intent]["status"] = "processing"
     await shop.reconcile()
+    before = await shop.payments(order)
     await shop.deliver(declined)
     await shop.work()
+    assert await shop.payments(order) == before
     assert await shop.state(order) == ("PENDING", "PROCESSING")
     await shop.reconcile()
     assert await shop.state(order) == ("PENDING", "PROCESSING")
