@@ -18,7 +18,7 @@ from app.kit.access import Rule, staff
 from app.kit.flow import Flow, Move
 from app.kit.resource import RESOURCES, Resource
 from app.resources.emails import sendings
-from app.resources.orders import service_flow
+from app.resources.orders import FLOWS
 from app.resources.stripe_events import replays
 
 STAFF_PARTY = "staff"
@@ -85,8 +85,9 @@ class Desk:
 
 @dataclass(frozen=True)
 class Extra:
-    """`flows` by the row's `kind`, under the empty name where rows have none; `step` is who may move a row when that is
-    not who may update it. `reason` is what is said of the reason a step is given; None: it is not asked for.
+    """`flows` by the row's kind and payment method, under the empty name where rows have none; `step` is who may move a
+    row when that is not who may update it. `reason` is what is said of the reason a step is given; None: it is not
+    asked for.
 
     `alarms` say what is wrong with a row, `cautions` which step is too early; `wide` are cards too large for the side.
     The list `opens` with this query from the menu; `badge` is counted there.
@@ -107,8 +108,8 @@ class Extra:
     badge: Worry | None = None
 
     def flow(self, row: Any) -> Flow | None:
-        kind = row.get("kind", "") if isinstance(row, Mapping) else getattr(row, "kind", "")
-        return self.flows.get(str(kind))
+        values = row if isinstance(row, Mapping) else row.values()
+        return self.flows.get(" ".join(str(values[name]) for name in ("kind", "payment_method") if name in values))
 
     def moves(self, row: Values) -> list[Move]:
         """The steps that staff may take from here."""
@@ -173,10 +174,11 @@ def is_lacking(order: Values) -> bool:
     return any(order["documents"][name] for name in LACKING)
 
 
+ORDER_FLOWS = {f"{kind} {method}": flow for (kind, method), flow in FLOWS.items()}
 NOTHING_EXTRA = Extra()
 EXTRAS: Mapping[str, Extra] = {
     "admin/orders": Extra(
-        {"SERVICE": service_flow},
+        ORDER_FLOWS,
         reason="– the customer reads it",
         history=order_history,
         related=(

@@ -21,7 +21,7 @@ from app.kit.access import Actor
 from app.kit.flow import move
 from app.kit.table import from_minor_units, minor_units, money, now
 from app.receipt import card
-from app.resources.orders import FLOWS, Order, OrderStatus, tell_customer
+from app.resources.orders import Order, OrderStatus, flow_of, tell_customer
 from app.resources.payments import OPEN, Payment, PaymentStatus
 from app.resources.refunds import Refund, RefundStatus
 
@@ -151,8 +151,7 @@ async def accept(session: AsyncSession, order: Order, payment: Payment, *, left:
     if order.status is OrderStatus.CANCELLED:
         return await undo(session, payment, left, "The order was cancelled before the payment arrived.")
     if order.status is OrderStatus.PENDING:
-        flow = FLOWS[order.kind]
-        await move(session, flow, order, OrderStatus.CONFIRMED, Actor(), "payment", reason=paid_by(payment))
+        await move(session, flow_of(order), order, OrderStatus.CONFIRMED, Actor(), "payment", reason=paid_by(payment))
         return await tell_customer(session, order, "order_confirmed", payment=details(payment), reason=None)
     review(payment, "The order was confirmed by hand before: was it paid twice?")
     await tell_customer(session, order, "payment_received", payment=details(payment))

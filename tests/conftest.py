@@ -1,7 +1,7 @@
 """The stage and the cast: a real PostgreSQL and Valkey, a fresh database a test, and the people who act in it.
 
-`alice` and `bob` are customers, `vera` sells, `carl` is a consultant, `sam` is an admin, `nobody` is not signed in;
-each is an HTTP client with a `user`.
+`alice` and `bob` are customers, `vera` and `omar` sell, `carl` is a consultant, `sam` is an admin, `nobody` is not
+signed in; each is an HTTP client with a `user`.
 """
 
 import fcntl
@@ -166,6 +166,11 @@ async def bob(app: FastAPI) -> Person:
 @pytest.fixture
 async def vera(app: FastAPI) -> Person:
     return await person(app, full_name="Vera Souk", role=Role.SELLER)
+
+
+@pytest.fixture
+async def omar(app: FastAPI) -> Person:
+    return await person(app, full_name="Omar Bazar", role=Role.SELLER)
 
 
 @pytest.fixture

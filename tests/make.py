@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import auth
 from app.kit.access import Actor, Role
 from app.kit.table import new_id
+from app.resources.sellers import follow_account
 from app.resources.services import Service, ServiceType
 from app.resources.users import User
 
@@ -58,6 +59,7 @@ async def make_user(
     user = User(**{"email": email, "full_name": full_name, "role": role, "hashed_password": HASHED} | values)
     session.add(user)
     await session.flush()
+    await follow_account(session, user.id, user.full_name, may_sell=user.role is Role.SELLER)
     return user
 
 

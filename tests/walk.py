@@ -105,6 +105,10 @@ def parent_of(column: Any) -> type[Table]:
     return next(table for table in Table.__subclasses__() if table.__table__ is parent)  # type: ignore[attr-defined]
 
 
+ONE_OF = {"order_items": ("service_id",)}
+"""References that may be empty, and of which a row needs one."""
+
+
 async def build(session: AsyncSession, table: type[Table], **values: Any) -> Any:
     example = next(
         (resource.example for resource in RESOURCES.values() if resource.table is table and resource.example), {}
@@ -124,6 +128,8 @@ async def build(session: AsyncSession, table: type[Table], **values: Any) -> Any
             values[name] = example_value(
                 annotation, example.get(name), f"{table.__tablename__}-{new_id().hex}", bool(column.unique)
             )
+    for name in ONE_OF.get(str(table.__tablename__), ()):
+        values[name] = values.get(name) or (await build(session, parent_of(table.__table__.columns[name]))).id  # type: ignore[attr-defined]
     if "email" in values and "hashed_password" in values:
         values |= {"email": f"{new_id().hex}@example.com", "hashed_password": make.HASHED}
     made = table(**values)

@@ -10,14 +10,14 @@ from sqlalchemy import Uuid, bindparam, select
 from app.db import Database, Session, Statement
 from app.errors import ValidationError
 from app.kit import changes, flow, reading
-from app.kit.access import Actor, Rule, mine, staff
+from app.kit.access import Actor, Rule, seller, staff
 from app.kit.once import Once, keep
 from app.kit.resource import Resource
 from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
-from app.kit.table import Note
-from app.kit.web import PREFIX, Caller, SignedIn, example_of, json_response, problems, rule_needed
+from app.kit.table import Line, Note
+from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
 from app.resources.documents import Document
-from app.resources.orders import OrderStatus, desk_orders, orders, service_flow
+from app.resources.orders import Order, OrderStatus, desk_orders, flow_of, orders, own, shop_orders
 from app.resources.payments import Payment
 from app.resources.refunds import Refund, RefundStatus
 from app.resources.status_changes import StatusChange
@@ -41,8 +41,12 @@ class StaffOrderUpdate(Input):
 
     status: OrderStatus | None = None
     reason: Note | None = None
+    tracking_number: Line | None = None
     admin_notes: Note | None = None
     assigned_to: UUID | None = None
+
+
+WITH_STATUS = ("reason", "tracking_number")
 
 
 class TimelineEvent(Output):
@@ -63,15 +67,16 @@ class TimelineEvent(Output):
     response_model=None,
     responses={200: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(400, 401, 404, 409, 422)},
 )
-async def cancel_order(id: str, session: Session, actor: SignedIn, body: Cancellation | None = None) -> Response:
+async def cancel_order(id: str, session: Session, actor: Caller, body: Cancellation | None = None) -> Response:
     """Cancel one's own order
 
-    Possible from PENDING and CONFIRMED; afterwards 409 `illegal_transition`. What was paid goes back.
+    Possible from PENDING and CONFIRMED, for a guest from PENDING; afterwards 409 `illegal_transition`. What was paid
+    goes back, and goods are for sale again.
     """
-    order = await changes.locked(session, orders, actor, id, mine)
-    await flow.move(
-        session, service_flow, order, OrderStatus.CANCELLED, actor, "owner", reason=body.reason if body else None
-    )
+    order: Order = await changes.locked(session, orders, actor, id, own)
+    party = "guest" if actor.id is None or actor.id != order.user_id else "owner"
+    reason = body.reason if body else None
+    await flow.move(session, flow_of(order), order, OrderStatus.CANCELLED, actor, party, reason=reason)
     return await keep(session, await reading.one(session, orders, actor, order.id), 200)
 
 
@@ -96,12 +101,12 @@ async def update_admin_order(
     the customer reads it in the timeline.
     """
     values = given(body)
-    status, reason = values.pop("status", None), values.pop("reason", None)
-    if reason and status is None:
-        raise ValidationError.of("/reason", "not_allowed", "A reason goes with a status.")
+    status, with_it = values.pop("status", None), {name: values.pop(name) for name in WITH_STATUS if name in values}
+    if status is None and (lonely := next((name for name, value in with_it.items() if value), None)):
+        raise ValidationError.of(f"/{lonely}", "not_allowed", "It goes with a status.")
     order = await changes.update(session, desk_orders, actor, id, values, if_match)
     if status is not None:
-        await flow.move(session, service_flow, order, status, actor, "staff", reason=reason)
+        await flow.move(session, flow_of(order), order, status, actor, "staff", **with_it)
     return json_response(await reading.one(session, desk_orders, actor, order.id))
 
 
@@ -110,6 +115,8 @@ STEPS = {
     "CONFIRMED": "Order confirmed",
     "IN_PROGRESS": "Work started",
     "COMPLETED": "Order completed",
+    "SHIPPED": "Shipped",
+    "DELIVERED": "Delivered",
     "CANCELLED": "Order cancelled",
 }
 HISTORY = Statement(
@@ -244,5 +251,6 @@ EVENT = {
     "from_status": "PENDING",
     "to_status": "CONFIRMED",
 }
-timeline_route(orders, mine, "Orders", "getOrderTimeline")
+timeline_route(orders, own, "Orders", "getOrderTimeline")
+timeline_route(shop_orders, seller, "Seller", "getSellerOrderTimeline")
 timeline_route(desk_orders, staff, "Staff", "getAdminOrderTimeline")

@@ -18,9 +18,16 @@ from app.kit.flow import Flow, Move
 from app.kit.schemas import Input, data_of, read_schema
 from app.kit.table import Day, Note, now, readable
 from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
-from app.resources.documents import EXPIRES_TOO_SOON, Document, DocumentStatus, advice, desk_documents
+from app.resources.documents import (
+    EXPIRES_TOO_SOON,
+    Document,
+    DocumentStatus,
+    advice,
+    desk_documents,
+    documents_of_order,
+)
 from app.resources.emails import mail
-from app.resources.orders import Order, OrderStatus, desk_orders, documents_of_order, tell_customer
+from app.resources.orders import Order, OrderStatus, desk_orders, tell_customer
 from app.resources.services import DocumentCategory
 from app.resources.users import User
 from app.settings import get_settings

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, and_, bindparam, or_, true
+from sqlalchemy import ColumnElement, String, Uuid, and_, bindparam, or_, true
 
 from app.errors import Forbidden, NotAuthenticated
 
@@ -38,11 +38,15 @@ STAFF = frozenset({Role.CONSULTANT, Role.ADMIN})
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The caller of a request. `id` and `role` are None for somebody who is not signed in."""
+    """The caller of a request. `id` and `role` are None for somebody who is not signed in.
+
+    `key_hash` is of a secret that came with the request and opens a row of its own, such as a guest's order.
+    """
 
     id: UUID | None = None
     role: Role | None = None
     token: str = field(default="", repr=False)
+    key_hash: str | None = field(default=None, repr=False)
 
     @property
     def is_staff(self) -> bool:
@@ -51,6 +55,12 @@ class Actor:
 
 NOBODY = Actor()
 ACTOR_ID = bindparam("actor_id", type_=Uuid())
+ACTOR_KEY = bindparam("actor_key", type_=String())
+
+
+def as_parameters(actor: Actor) -> dict[str, Any]:
+    """What the conditions of rules ask of the caller."""
+    return {ACTOR_ID.key: actor.id, ACTOR_KEY.key: actor.key_hash}
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,12 @@ signed_in: Rule = (Clause("signed_in", lambda actor: actor.id is not None),)
 staff: Rule = (Clause("staff", lambda actor: actor.is_staff),)
 admin: Rule = (Clause("admin", lambda actor: actor.role is Role.ADMIN),)
 mine: Rule = (Clause("mine", lambda actor: actor.id is not None, lambda resource: resource.owned_by(ACTOR_ID)),)
+seller: Rule = (
+    Clause("seller", lambda actor: actor.role is Role.SELLER, lambda resource: resource.owned_by(ACTOR_ID)),
+)
+key_holder: Rule = (
+    Clause("key holder", lambda actor: actor.key_hash is not None, lambda resource: resource.opened_by(ACTOR_KEY)),
+)
 
 
 def either(*rules: Rule) -> Rule:

@@ -37,7 +37,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, Statement, run
 from app.errors import NotFound
-from app.kit.access import ACTOR_ID, Actor, Rule, allowed, condition
+from app.kit.access import Actor, Rule, allowed, as_parameters, condition
 from app.kit.query import Filter, Query, Shape, parameter
 from app.kit.resource import Resource
 from app.kit.table import NOT_TWO_DIGITS
@@ -154,7 +154,7 @@ def compared(resource: Resource, filter: Filter) -> ColumnElement[bool]:
 async def page(database: Database, resource: Resource, actor: Actor, query: Query) -> bytes:
     """A page of the rows the caller may see, as the bytes of the whole answer."""
     statement = list_statement(resource, allowed(resource.read, actor), query.shape)
-    ((rows, total),) = await database.read(statement, actor_id=actor.id, **query.parameters())
+    ((rows, total),) = await database.read(statement, **as_parameters(actor), **query.parameters())
     pages = -(-total // query.limit)
     meta = f'],"meta":{{"page":{query.page},"limit":{query.limit},"total":{total},"pages":{pages}}}}}'
     return f'{{"data":[{rows}{meta}'.encode()
@@ -181,9 +181,9 @@ async def one(source: Database | AsyncSession, resource: Resource, actor: Actor,
     column, value = ("id", key) if isinstance(key, UUID) else key_of(resource, key)
     statement = one_statement(resource, clauses, column)
     if isinstance(source, Database):
-        rows = await source.read(statement, actor_id=actor.id, key=value)
+        rows = await source.read(statement, **as_parameters(actor), key=value)
     else:
-        rows = await run(source, statement, actor_id=actor.id, key=value)
+        rows = await run(source, statement, **as_parameters(actor), key=value)
     if not rows:
         raise NotFound()
     return f'{{"data":{rows[0][0]}}}'.encode()
@@ -196,4 +196,4 @@ def etag(body: bytes) -> str:
 
 def visible(resource: Resource, actor: Actor, rule: Rule) -> ColumnElement[bool]:
     """The rule's answer for this caller as a condition with its values filled in, for statements of a session."""
-    return condition(allowed(rule, actor), resource).params({ACTOR_ID.key: actor.id})
+    return condition(allowed(rule, actor), resource).params(as_parameters(actor))

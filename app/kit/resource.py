@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Index, Text, cast, func, select, t
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import AppError
-from app.kit.access import Actor, Rule, nobody
+from app.kit.access import Actor, Rule, key_holder, nobody
 from app.kit.table import Table, limits
 
 SECRET_WORDS = ("password", "secret", "token", "_key", "hash")
@@ -64,15 +64,16 @@ RESOURCES: dict[str, "Resource"] = {}
 class Resource:
     """One table as one group of people sees it. Every option has a safe default: locked, hidden or absent.
 
-    `owner` names the column that `mine` compares, or reaches over a reference (`order_id.user_id`). `writable` is an
-    allow-list; `create_only` adds what may be given once. `order` is the default: newest first, as ids are UUIDv7.
-    `filters` are columns with an optional `__gte`, `__lte` or `__in`; `search` may reach into JSON (`info.name`).
-    `rest=False` leaves its routes to a flow.
+    `owner` names the column that `mine` and `seller` compare, `key` that of `key_holder`; both may reach over a
+    reference (`order_id.user_id`). `writable` is an allow-list; `create_only` adds what may be given once. `order` is
+    the default: newest first, as ids are UUIDv7. `filters` are columns with an optional `__gte`, `__lte` or `__in`;
+    `search` may reach into JSON (`info.name`). `rest=False` leaves its routes to a flow.
     """
 
     table: type[Table]
     path: str = ""
     owner: str | None = None
+    key: str | None = None
     read: Rule = nobody
     create: Rule = nobody
     update: Rule = nobody
@@ -121,12 +122,19 @@ class Resource:
         return column
 
     def owned_by(self, actor_id: ColumnElement[Any]) -> ColumnElement[bool]:
-        assert self.owner
-        name, _, beyond = self.owner.partition(".")
+        return self.reached(self.owner, actor_id)
+
+    def opened_by(self, key_hash: ColumnElement[Any]) -> ColumnElement[bool]:
+        return self.reached(self.key, key_hash)
+
+    def reached(self, path: str | None, value: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Rows whose column has the value, or that refer to such a row."""
+        assert path
+        name, _, beyond = path.partition(".")
         if not beyond:
-            return self.column(name) == actor_id
+            return self.column(name) == value
         parent = next(iter(self.column(name).foreign_keys)).column.table
-        return self.column(name).in_(select(parent.c.id).where(parent.c[beyond] == actor_id))
+        return self.column(name).in_(select(parent.c.id).where(parent.c[beyond] == value))
 
     @cached_property
     def columns(self) -> list[str]:
@@ -186,6 +194,7 @@ class Resource:
         look = self.admin
         options: dict[str, Sequence[str]] = {
             "owner": [self.owner.split(".")[0]] if self.owner else [],
+            "key": [self.key.split(".")[0]] if self.key else [],
             "slug": [self.slug] if self.slug else [],
             "writable": self.writable,
             "create_only": self.create_only,
@@ -205,8 +214,10 @@ class Resource:
     def check_rules(self) -> None:
         for option in ("read", "create", "update", "delete"):
             rule: Rule = getattr(self, option)
-            if not self.owner and any(clause.name.startswith("mine") for clause in rule):
+            if not self.owner and any(clause.name.startswith(("mine", "seller")) for clause in rule):
                 raise self.wrong(option, "it says mine, and there is no owner")
+            if not self.key and key_holder[0] in rule:
+                raise self.wrong(option, "it says key_holder, and there is no key")
         for option in ("writable", "create_only"):
             for name in {"id", *LAST_COLUMNS, self.owner}.intersection(getattr(self, option)):
                 raise self.wrong(option, f"{name} is never writable")

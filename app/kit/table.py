@@ -182,9 +182,9 @@ def foreign_key(target: str, *, index: bool = True, ondelete: str = "RESTRICT", 
 
 
 def table_name(class_name: str) -> str:
-    """OrderItem → order_items, Category → categories, StatusChange → status_changes."""
+    """OrderItem → order_items, Category → categories, StatusChange → status_changes, SalesDay → sales_days."""
     singular = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
-    if singular.endswith("y"):
+    if re.search(r"[^aeou]y$", singular):
         return singular[:-1] + "ies"
     return singular + ("es" if singular.endswith(("s", "x", "ch")) else "s")
 

@@ -13,6 +13,7 @@ from sqlmodel import Field
 
 from app.kit.access import Choice, mine, only, staff
 from app.kit.resource import Computed, Look, Resource
+from app.kit.schemas import Output
 from app.kit.table import Day, Line, Note, Table, Whole, foreign_key
 from app.resources.services import DocumentCategory
 
@@ -100,6 +101,43 @@ def expires_too_soon(resource: Resource) -> Any:
 
 def has_thumbnail(resource: Resource) -> Any:
     return literal_column("coalesce(documents.thumbnail_key, '') <> ''")
+
+
+class OrderDocuments(Output):
+    """How far the documents of an order are: of the `required` categories so many are `verified`, these are `waiting`
+    for our staff, and these are `missing`: not handed in, or rejected. `passport_expires_too_soon` is null while it is
+    not known."""
+
+    required: int
+    verified: int
+    waiting: list[DocumentCategory]
+    missing: list[DocumentCategory]
+    is_complete: bool
+    passport_expires_too_soon: bool | None
+
+
+def documents_of_order(resource: Resource) -> Any:
+    """`OrderDocuments` in SQL. Of several verified passports the one that lasts longest counts."""
+    return literal_column(f"""(
+        SELECT json_build_object(
+            'required', count(*),
+            'verified', count(*) FILTER (WHERE best = 'VERIFIED'),
+            'waiting', coalesce(json_agg(category) FILTER (WHERE best = 'PENDING'), '[]'),
+            'missing', coalesce(json_agg(category) FILTER (WHERE best IS NULL), '[]'),
+            'is_complete', coalesce(bool_and(best IS NOT DISTINCT FROM 'VERIFIED'), true),
+            'passport_expires_too_soon', (
+                SELECT {EXPIRES_TOO_SOON} FROM documents
+                WHERE order_id = orders.id AND category = 'PASSPORT' AND status = 'VERIFIED'
+                ORDER BY expires_on DESC NULLS LAST LIMIT 1
+            )
+        ) FROM (
+            SELECT category, (
+                SELECT max(status) FROM documents
+                WHERE order_id = orders.id AND documents.category = wanted.category
+                AND status IN ('PENDING', 'VERIFIED') AND is_ready
+            ) AS best FROM jsonb_array_elements_text(orders.required_documents) AS wanted (category)
+        ) AS checked
+    )""")  # noqa: S608
 
 
 FILE_URL = Computed(str, file_url)

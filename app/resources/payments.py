@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field
 
-from app.kit.access import Choice, mine, staff
+from app.kit.access import Choice, either, key_holder, mine, staff
 from app.kit.resource import Look, Resource
 from app.kit.table import Currency, Line, Note, Price, Table, foreign_key
 
@@ -86,7 +86,8 @@ EXAMPLE = {
 payments = Resource(
     table=Payment,
     owner="order_id.user_id",
-    read=mine,
+    key="order_id.token_hash",
+    read=either(mine, key_holder),
     hidden=("captured_amount", "paid_at", "needs_review", "review_reason", "goes_back", "is_current", "checked_at"),
     filters=("status", "order_id"),
     sort=("created_at",),

@@ -3,14 +3,13 @@
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
-from slugify import slugify
-from sqlalchemy import Index, func, select, text
+from sqlalchemy import Index, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from app.errors import ValidationError
 from app.kit.access import Actor, Choice, admin, either, everyone, only, staff
 from app.kit.resource import Look, Resource
+from app.kit.slugs import name_slug
 from app.kit.table import Currency, Json, Line, Lines, Note, Price, Slug, Table, Title
 
 
@@ -58,16 +57,8 @@ class Service(Table, table=True):
     is_active: bool = Field(default=True, index=True)
 
 
-async def name_slug(session: AsyncSession, actor: Actor, service: Service, values: dict[str, Any]) -> None:
-    """A new service without a slug gets one from its title; when it is taken, with the end of the id."""
-    if values.get("slug") in SHELVES:
-        raise ValidationError.of("/slug", "reserved", "This slug is an address of its own.")
-    if service.slug or values.get("slug"):
-        return
-    slug = slugify(values["title"], max_length=180) or "service"
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(slug, 0))))  # one namesake at a time
-    taken = slug in SHELVES or await session.scalar(select(Service.c.id).where(Service.c.slug == slug))
-    values["slug"] = f"{slug}-{service.id.hex[-6:]}" if taken else slug
+async def prepare(session: AsyncSession, actor: Actor, service: Service, values: dict[str, Any]) -> None:
+    await name_slug(session, service, values, "title", SHELVES)
 
 
 services = Resource(
@@ -86,7 +77,7 @@ services = Resource(
     sort=("price", "created_at", "title"),
     order="-created_at",
     slug="slug",
-    prepare=name_slug,
+    prepare=prepare,
     example={
         "id": "019aab12-7c00-7000-8000-0000000000a1",
         "type": "MAIN",

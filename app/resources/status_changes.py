@@ -12,6 +12,6 @@ class StatusChange(Table, table=True):
     order_id: UUID = foreign_key("orders.id")
     from_status: Line | None = None
     to_status: Line
-    at: datetime = Field(default_factory=now)
+    at: datetime = Field(default_factory=now, index=True)
     actor_id: UUID | None = foreign_key("users.id", default=None)
     reason: Note | None = None

@@ -7,17 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from app.errors import Conflict, ValidationError
-from app.kit.access import Actor, Choice, Role, admin, mine
+from app.kit.access import Actor, Role, admin, mine
 from app.kit.resource import Look, Resource
 from app.kit.table import Email, Line, Phone, Table, Title
-
-
-class SellerCategory(Choice):
-    """Where a seller stands in the wholesale chain."""
-
-    IMPORTATEUR = "IMPORTATEUR"
-    GROSSISTE = "GROSSISTE"
-    FOURNISSEUR = "FOURNISSEUR"
+from app.resources.sellers import SellerCategory, follow_account
 
 
 class LastAdmin(Conflict):
@@ -49,7 +42,7 @@ ONE_AT_A_TIME = 7_305_672
 
 
 async def guard_roles(session: AsyncSession, actor: Actor, user: User, values: dict[str, Any]) -> None:
-    """Keep one active admin, categories for sellers only, and end the tokens of whoever changes."""
+    """Keep one active admin, categories and shops for sellers only, and end the tokens of whoever changes."""
     role, active = values.get("role", user.role), values.get("is_active", user.is_active)
     if role is not Role.SELLER and values.get("seller_category"):
         raise ValidationError.of("/seller_category", "not_allowed", "Only sellers have a category.")
@@ -62,6 +55,7 @@ async def guard_roles(session: AsyncSession, actor: Actor, user: User, values: d
             raise LastAdmin()
     if (role, active) != (user.role, user.is_active):
         user.token_version += 1
+        await follow_account(session, user.id, user.full_name, may_sell=role is Role.SELLER and active)
 
 
 async def by_email(session: AsyncSession, email: str) -> User | None:
