@@ -23,7 +23,7 @@ from sqlalchemy import String, Uuid, bindparam, exists, select
 
 from app.db import Database, Statement
 from app.errors import NotAuthenticated, ValidationError
-from app.kit.access import Actor, Role
+from app.kit.access import Actor, Role, secret_hash
 from app.kit.table import new_id
 from app.resources.sessions import RevokedToken
 from app.resources.users import User
@@ -90,10 +90,6 @@ def verified_claims(token: str, key: str) -> tuple[UUID, int, datetime]:
     if type(claims["ver"]) is not int:
         raise jwt.InvalidTokenError("ver is not a number")
     return UUID(claims["sub"]), claims["ver"], datetime.fromtimestamp(claims["exp"], UTC)
-
-
-def secret_hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def token_hash(token: str) -> str:

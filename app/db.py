@@ -49,10 +49,14 @@ class Statement:
         self.fixed = {name: plain(value) for name, value in compiled.params.items() if value is not None}
 
     async def run(self, connection: psycopg.AsyncConnection[Any], **values: Any) -> list[tuple[Any, ...]]:
+        cursor = await self.send(connection, **values)
+        return await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
+
+    async def send(self, connection: psycopg.AsyncConnection[Any], **values: Any) -> AsyncRawCursor[Any]:
         known = {**self.fixed, **values}
         cursor = AsyncRawCursor(connection)
         await cursor.execute(self.sql, [known[name] for name in self.names], prepare=True, binary=True)
-        return await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
+        return cursor
 
 
 def plain(value: Any) -> Any:
@@ -110,6 +114,17 @@ class Database:
         connection = await self.pool.getconn()
         try:
             return await statement.run(connection, **values)
+        finally:
+            await self.pool.putconn(connection)
+
+    async def run_together(self, *steps: tuple[Statement, dict[str, Any]]) -> list[tuple[Any, ...]]:
+        """Statements that are a transaction by themselves, sent at once: all or none. The rows of the last one."""
+        connection = await self.pool.getconn()
+        try:
+            async with connection.pipeline():
+                for statement, values in steps:
+                    cursor = await statement.send(connection, **values)
+            return await cursor.fetchall()
         finally:
             await self.pool.putconn(connection)
 

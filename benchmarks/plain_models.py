@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, PlainSerializer, computed_field
@@ -150,6 +150,37 @@ class Document(Row, table=True):
     is_ready: bool = False
 
 
+class Product(Row, table=True):
+    __tablename__ = "products"
+
+    seller_id: UUID
+    category_id: UUID | None = None
+    name: str
+    slug: str
+    description: str = ""
+    price: Decimal = money()
+    old_price: Decimal | None = money(default=None)
+    currency: str
+    stock: int = 0
+    in_stock: bool
+    is_active: bool = True
+    is_listed: bool = True
+    pictures: list["ProductImage"] = Relationship(sa_relationship_kwargs={"order_by": "ProductImage.position"})
+
+    @property
+    def images(self) -> list[str]:
+        return [f"/media/{picture.media_key}" for picture in self.pictures if picture.is_ready]
+
+
+class ProductImage(Row, table=True):
+    __tablename__ = "product_images"
+
+    product_id: UUID = Column(foreign_key="products.id")
+    position: int
+    media_key: str
+    is_ready: bool = False
+
+
 class StatusChange(Row, table=True):
     __tablename__ = "status_changes"
 
@@ -226,6 +257,24 @@ class ServiceRead(Output):
     region: str | None
     required_documents: list[str]
     is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class ProductRead(Output):
+    id: UUID
+    seller_id: UUID
+    category_id: UUID | None
+    name: str
+    slug: str
+    description: str
+    price: Money
+    old_price: Money | None
+    currency: str
+    stock: int
+    in_stock: bool
+    is_active: bool
+    images: list[str]
     created_at: datetime
     updated_at: datetime
 
@@ -313,3 +362,12 @@ class ServiceFilter(Paging):
     price__gte: Decimal | None = None
     price__lte: Decimal | None = None
     search: str | None = Field(None, max_length=200)
+
+
+class ProductFilter(Paging):
+    seller_id: UUID | None = None
+    in_stock: bool | None = None
+    price__gte: Decimal | None = None
+    price__lte: Decimal | None = None
+    search: str | None = Field(None, max_length=200)
+    sort: Literal["created_at", "-created_at", "price", "-price", "name", "-name"] = "-created_at"

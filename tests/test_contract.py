@@ -1,6 +1,7 @@
 """The contract, over everything declared: a new resource is covered the minute it exists."""
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -151,7 +152,9 @@ async def test_an_unknown_parameter_is_answered_with_the_known_ones(app, everybo
                 await person.get(f"{path(resource)}?{query}"), 422, "validation_error", (resource.path, query)
             )
             assert found["errors"][0]["pointer"].startswith("?"), query
-            assert {"page", "limit", "sort", *resource.filters} <= set(found["errors"][0]["allowed"]), resource.path
+            assert {"page", "limit", "cursor", "sort", *resource.filters} <= set(found["errors"][0]["allowed"]), (
+                resource.path
+            )
 
 
 async def test_odd_pages_are_refused(app, everybody):
@@ -284,6 +287,74 @@ async def test_pages_never_overlap(app, everybody):
                     for row in (await person.get(f"{path(resource)}?{sort}limit=1&page={page}")).json()["data"]
                 ]
             assert len(set(seen)) == total, (resource.path, sort)
+
+
+async def test_a_feed_is_the_list_row_by_row(app, everybody):
+    for resource in LISTS:
+        person = readers(resource, everybody)[0]
+        for _ in range(3):
+            await walk.seen_row(app, resource, person)
+        one_way = [sign + key for key in resource.sort for sign in ("", "-")]
+        mixed = [f"{first},-{second}" for first in resource.sort for second in resource.sort if first != second]
+        for sort in ("", *one_way, *mixed):
+            address = f"{path(resource)}?sort={sort}" if sort else path(resource)
+            rows = (await person.get(address, params={**({"sort": sort} if sort else {}), "limit": 100})).json()["data"]
+            assert await walk.feed(person, address) == [row["id"] for row in rows], (resource.path, sort)
+
+
+async def test_rows_that_come_while_a_feed_is_walked_make_none_come_twice(app, everybody):
+    for resource in LISTS:
+        person = readers(resource, everybody)[0]
+        early = {str((await walk.seen_row(app, resource, person)).id) for _ in range(3)}
+        found, cursor = [], ""
+        while cursor is not None:
+            part = (await person.get(path(resource), params={"limit": 1, "cursor": cursor})).json()
+            found += [row["id"] for row in part["data"]]
+            cursor = part["meta"]["next_cursor"]
+            if len(found) < 3:
+                await walk.seen_row(app, resource, person)
+        assert early <= set(found), resource.path
+        assert len(found) == len(set(found)), resource.path
+
+
+def forgeries(real: str) -> list[str]:
+    """Cursors that nobody was given."""
+    order, *values = json.loads(urlsafe_b64decode(real + "=="))
+    texts = ("\x00", "\ud800", "1e999999", "9" * 3000, "", "NaN", "0001-01-01T00:00:00+14:00")
+    wrong: list[Any] = [[order, *values[:-1], text] for text in texts]
+    wrong += [[order, *([text] * len(values))] for text in texts]
+    wrong += [[order, *values[:-1]], [order, *values, "1"], ["id", *values], [order, *values[:-1], 5], [5, *values]]
+    wrong += [[], {}, None, "x", 1, [[order, *values]], {order: values}]
+    packed = [urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in wrong]
+    return [*packed, "x", "!", "é", "\x00", real[:-3], "A" * 5000, urlsafe_b64encode(b"[" * 2900).decode()]
+
+
+async def first_cursor(app, resource, person) -> str | None:
+    for _ in range(2):
+        await walk.seen_row(app, resource, person)
+    begun = await person.get(path(resource), params={"limit": 1, "cursor": ""})
+    cursor: str | None = begun.json()["meta"]["next_cursor"]
+    return cursor
+
+
+async def test_odd_cursors_are_refused(app, everybody):
+    for resource in LISTS:
+        person = readers(resource, everybody)[0]
+        if real := await first_cursor(app, resource, person):
+            for cursor in forgeries(real):
+                refused = problem(await person.get(path(resource), params={"cursor": cursor}), 422, about=resource.path)
+                assert refused["errors"][0]["pointer"] == "?cursor", (resource.path, cursor)
+
+
+async def test_a_cursor_is_for_one_order_and_no_page(app, everybody):
+    for resource in LISTS:
+        person = readers(resource, everybody)[0]
+        if real := await first_cursor(app, resource, person):
+            for query in (f"cursor={real}&page=1", "cursor=&page=2", "cursor=&cursor=", f"cursor={real}&sort=-"):
+                problem(await person.get(f"{path(resource)}?{query}"), 422, "validation_error", query)
+            for sort in (sort for sort in resource.sort if sort != resource.order):
+                refused = await person.get(path(resource), params={"cursor": real, "sort": sort})
+                assert problem(refused, 422)["errors"][0]["code"] == "other_sort", (resource.path, sort)
 
 
 async def test_writable_fields_come_in_both_spellings(app):

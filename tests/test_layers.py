@@ -12,7 +12,7 @@ LAYERS = (
     ("app.db", "app.clients", "app.jobs", "app.inspection"),
     ("app.kit",),
     ("app.resources",),
-    ("app.auth", "app.letters", "app.receipt", "app.settlement"),
+    ("app.auth", "app.letters", "app.receipt", "app.settlement", "app.multipart", "app.wanted", "app.selling"),
     ("app.limits",),
     ("app.flows",),
     ("admin",),

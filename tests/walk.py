@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 from pydantic.alias_generators import to_camel
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.access import Actor, Role, answer
@@ -148,9 +149,29 @@ def example_value(annotation: Any, example: Any, text: str, unique: bool) -> Any
     return {int: 1, Decimal: Decimal(1), bool: True}.get(kind, {} if "dict" in str(kind) else text)
 
 
+def caller(operation: Operation, everybody: dict[str, Person]) -> Person:
+    """Somebody who may call it: sellers theirs, admins the rest."""
+    selling = operation.path.startswith((f"{PREFIX}/seller/", f"{PREFIX}/sellers"))
+    return everybody["SELLER" if selling else "ADMIN"]
+
+
 async def cast(app: FastAPI) -> dict[str, Person]:
     """One person of each role."""
     return {role: await make.person(app, full_name=f"{role.title()} Person", role=role) for role in Role}
+
+
+ONE_EACH = ("sellers", "carts")
+"""Tables with one row a person, which may be there already."""
+
+
+async def owned_row(app: FastAPI, table: type[Table], **values: Any) -> Any:
+    """A row that belongs to somebody."""
+    if table.__tablename__ in ONE_EACH:
+        async with app.state.database.transaction() as session:
+            found = await session.scalar(select(table).filter_by(**values))
+            if found is not None:
+                return found
+    return await row(app, table, **values)
 
 
 async def seen_row(app: FastAPI, resource: Resource, person: Person) -> Any:
@@ -160,7 +181,30 @@ async def seen_row(app: FastAPI, resource: Resource, person: Person) -> Any:
     if name in ("", "id"):
         return await row(app, resource.table, **finished)
     if not beyond:
-        return await row(app, resource.table, **finished, **{name: person.user.id})
-    column = resource.column(name)
-    parent = await row(app, parent_of(column), **{beyond: person.user.id})
+        return await persons_row(app, resource.table, name, person, **finished)
+    parent = await persons_row(app, parent_of(resource.column(name)), beyond, person)
     return await row(app, resource.table, **{name: parent.id})
+
+
+async def persons_row(app: FastAPI, table: type[Table], name: str, person: Person, **values: Any) -> Any:
+    """A row whose column says this person: a new one, or the one there is where it is unique."""
+    column = table.__table__.c[name]  # type: ignore[attr-defined]
+    if column.unique:
+        async with app.state.database.transaction() as session:
+            if found := await session.scalar(select(table).where(column == person.user.id)):
+                return found
+    return await row(app, table, **values, **{name: person.user.id})
+
+
+async def feed(person: httpx.AsyncClient, address: str, limit: int = 1) -> list[str]:
+    """The ids that a list gives when it is walked by cursor, in order."""
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = await person.get(address, params={**httpx.URL(address).params, "limit": limit, "cursor": cursor})
+        assert answer.status_code == 200, (address, answer.text)
+        meta = answer.json()["meta"]
+        assert (meta.keys(), meta["limit"]) == ({"limit", "next_cursor"}, limit), address
+        found += [row["id"] for row in answer.json()["data"]]
+        cursor = meta["next_cursor"]
+    return found

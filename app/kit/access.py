@@ -4,6 +4,7 @@ A rule answers *no*, *yes* or *these rows*. It is a tuple of clauses, each a tes
 condition; the clauses that let a caller in are the answer. `nobody` is the empty rule: locked until a rule opens it.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -51,6 +52,11 @@ class Actor:
     @property
     def is_staff(self) -> bool:
         return self.role in STAFF
+
+
+def secret_hash(secret: str) -> str:
+    """What is kept and compared in place of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 NOBODY = Actor()

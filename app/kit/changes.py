@@ -44,14 +44,17 @@ async def update(
 ) -> Any:
     """The changed row. Raises NotFound, Forbidden, Stale (when `if_match` is not the row's present tag)."""
     row = await locked(session, resource, actor, key, resource.update)
-    if (
-        if_match
-        and if_match != "*"
-        and reading.etag(await reading.one(session, resource, actor, row.id)) not in if_match
-    ):
-        raise Stale()
+    await check_match(session, resource, actor, row.id, if_match)
     await change(session, resource, actor, row, values)
     return row
+
+
+async def check_match(session: AsyncSession, resource: Resource, actor: Actor, id: UUID, if_match: str | None) -> None:
+    """Raises Stale when `if_match` is not the row's present tag."""
+    if not if_match or if_match == "*":
+        return
+    if reading.etag(await reading.one(session, resource, actor, id)) not in if_match:
+        raise Stale()
 
 
 async def change(
@@ -93,7 +96,11 @@ async def put(session: AsyncSession, resource: Resource, actor: Actor, row: Any,
 
 
 async def locked(session: AsyncSession, resource: Resource, actor: Actor, key: str | UUID, rule: Rule) -> Any:
-    """The row, locked, if the rule lets the caller change it. What he may see but not change is Forbidden."""
+    """The row, locked, if the rule lets the caller change it. What he may see but not change is Forbidden.
+
+    Rows that refer to it may still be written meanwhile: who places an order holds products when he refers to a shop,
+    and who closes the shop holds the shop when he takes its products off the shelves.
+    """
     column, value = ("id", key) if isinstance(key, UUID) else reading.key_of(resource, key)
     try:
         mine = reading.visible(resource, actor, rule)
@@ -101,7 +108,7 @@ async def locked(session: AsyncSession, resource: Resource, actor: Actor, key: s
         await reading.one(session, resource, actor, key)
         raise
     wanted = select(resource.table).where(resource.column(column) == value)
-    if row := (await session.scalars(wanted.where(mine).with_for_update())).one_or_none():
+    if row := (await session.scalars(wanted.where(mine).with_for_update(key_share=True))).one_or_none():
         return row
     await reading.one(session, resource, actor, key)
     raise Forbidden()

@@ -8,18 +8,18 @@ kept without it: whoever gave it catches `Replayed` and completes it.
 import hashlib
 import hmac
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import Index, UniqueConstraint, delete, func, select
+from sqlalchemy import ColumnElement, DateTime, Index, String, UniqueConstraint, bindparam, delete, func, insert, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import Session
+from app.db import Database, Session, Statement, run
 from app.errors import AppError, BadRequest, Conflict
 from app.kit.access import Actor
-from app.kit.table import Line, Table, now
+from app.kit.table import Line, Table, new_id, now
 from app.kit.web import Caller, json_response
 from app.settings import signing_key
 
@@ -82,20 +82,57 @@ async def begin(request: Request, session: Session, actor: Caller, idempotency_k
 
 
 async def begin_work(session: AsyncSession, actor: Actor, path: str, key: str, body: bytes) -> None:
-    caller = str(actor.id) if actor.id else "guest"
-    check_key(key, actor)
-    scope = hashlib.sha256(f"{caller}\n{path}\n{key}".encode()).hexdigest()
-    asked = hmac.digest(signing_key().encode(), body, "sha256").hex()  # keyed: a body may hold a password
+    scope, asked = asking(actor, path, key, body)
     await wait_for_turn(session, scope)
-    kept = await session.scalar(
-        select(KeptAnswer).where(KeptAnswer.c.scope_hash == scope, KeptAnswer.c.created_at > now() - KEPT)
+    await replay(session, scope, asked)
+    session.info["kept_answer"] = (scope, asked)
+
+
+def asking(actor: Actor, path: str, key: str, body: bytes) -> tuple[str, str]:
+    """What stands for caller, address and key, and what for the body. Raises IdempotencyKeyInvalid."""
+    check_key(key, actor)
+    caller = str(actor.id) if actor.id else "guest"
+    scope = hashlib.sha256(f"{caller}\n{path}\n{key}".encode()).hexdigest()
+    return scope, hmac.digest(signing_key().encode(), body, "sha256").hex()  # keyed: a body may hold a password
+
+
+ANSWERED = Statement(
+    select(KeptAnswer.c.body_hash, KeptAnswer.c.answer, KeptAnswer.c.status).where(
+        KeptAnswer.c.scope_hash == bindparam("scope", type_=String()),
+        KeptAnswer.c.created_at > bindparam("since", type_=DateTime(timezone=True)),
     )
-    if kept is None:
-        session.info["kept_answer"] = (scope, asked)
-    elif kept.body_hash != asked:
-        raise IdempotencyKeyReused()
-    else:
-        raise Replayed(kept.answer.encode(), kept.status)
+)
+
+
+async def replay(source: AsyncSession | Database, scope: str, asked: str) -> None:
+    """Raises Replayed when this was answered before, IdempotencyKeyReused when something else was."""
+    for body_hash, answer, status in await run(source, ANSWERED, scope=scope, since=now() - KEPT):
+        if body_hash != asked:
+            raise IdempotencyKeyReused()
+        raise Replayed(answer.encode(), status)
+
+
+def keeping(answer: ColumnElement[str]) -> Statement:
+    """A statement that keeps an answer that the database makes, and gives it. It takes what `to_keep` says."""
+    columns = [column for column in KeptAnswer.sql_table.columns if column.name != "answer"]
+    given = [bindparam(f"kept_{column.name}", type_=column.type) for column in columns]
+    kept = insert(KeptAnswer).from_select([*columns, "answer"], select(*given, answer))
+    return Statement(kept.returning(KeptAnswer.c.answer))
+
+
+def to_keep(scope: str, asked: str, status: int = 201) -> dict[str, Any]:
+    """Parameters of `keeping`. Whoever is second with a key breaks its unique constraint."""
+    values = {"id": new_id(), "created_at": now(), "updated_at": now(), "scope_hash": scope, "body_hash": asked}
+    return {f"kept_{name}": value for name, value in {**values, "status": status}.items()}
+
+
+FORGET = Statement(
+    delete(KeptAnswer).where(
+        KeptAnswer.c.scope_hash == bindparam("scope", type_=String()),
+        KeptAnswer.c.created_at <= bindparam("since", type_=DateTime(timezone=True)),
+    )
+)
+"""An answer of the same key that is older than a day. It takes `scope` and `since`."""
 
 
 def check_key(key: str, actor: Actor) -> None:

@@ -1,4 +1,4 @@
-"""The grammar of lists: `page`, `limit`, `sort`, `search`, and the filters a resource declares.
+"""The grammar of lists: `page` or `cursor`, `limit`, `sort`, `search`, and the filters a resource declares.
 
 A query string is parsed once and kept; the same string gives the same `Query` again.
 """
@@ -15,10 +15,13 @@ from pydantic import ValidationError as Invalid
 from pydantic.alias_generators import to_camel
 
 from app.errors import ValidationError
+from app.kit.cursors import place
 from app.kit.resource import Resource
 from app.kit.schemas import field_problem, input_type
 from app.kit.table import no_nul
 
+PLACES = ("page", "limit", "sort", "cursor")
+"""What says where in a list one is; the other parameters say which rows."""
 MAX_LIMIT, MAX_PAGE, MAX_WORDS, MAX_CHOICES = 100, 1_000_000_000, 6, 50
 Filter = tuple[str, str]
 """Column and operator: ("price", "gte"); the operator is empty for equality."""
@@ -26,11 +29,17 @@ Filter = tuple[str, str]
 
 @dataclass(frozen=True)
 class Shape:
-    """What decides the SQL of a list, its values apart: one statement is prepared for each shape."""
+    """What decides the SQL of a list, its values apart: one statement is prepared for each shape.
+
+    `short` counts the words that `Resource.short_words` is for. A `feed` has no page; it `goes_on` after a cursor.
+    """
 
     filters: tuple[Filter, ...] = ()
     sort: tuple[str, ...] = ()
     words: int = 0
+    short: int = 0
+    feed: bool = False
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,15 +60,18 @@ def parameter(filter: Filter) -> str:
     return "__".join(("filter", *filter))
 
 
-def parse(resource: Resource, query_string: bytes) -> Query:
-    """The list request in a raw query string. Raises ValidationError naming what is allowed."""
-    return (parse_once if len(query_string) < 500 else parse_once.__wrapped__)(resource, query_string)
+def parse(resource: Resource, query_string: bytes, whole_list: bool = False) -> Query:
+    """The list request in a raw query string; with `whole_list` only filters and search are allowed.
+
+    Raises ValidationError naming what is allowed.
+    """
+    return (parse_once if len(query_string) < 500 else parse_once.__wrapped__)(resource, query_string, whole_list)
 
 
 @lru_cache(maxsize=2048)
-def parse_once(resource: Resource, query_string: bytes) -> Query:
+def parse_once(resource: Resource, query_string: bytes, whole_list: bool) -> Query:
     given = pairs(query_string)
-    names = allowed_names(resource)
+    names = allowed_names(resource, whole_list)
     filters: list[Filter] = []
     values: dict[str, Any] = {}
     for spelling, text in given.items():
@@ -74,9 +86,14 @@ def parse_once(resource: Resource, query_string: bytes) -> Query:
                 raise ValidationError.of(f"?{spelling}", "repeated", "This parameter is given twice.")
             filters.append((column, operator))
             values[parameter(filters[-1])] = filter_value(resource, column, operator, spelling, text)
-    words = search_words(given.get("search", ""))
-    values |= {f"word_{place}": like(word) for place, word in enumerate(words)}
-    shape = Shape(tuple(sorted(filters)), sort_keys(resource, given.get("sort")), len(words))
+    words, short = search_words(resource, given.get("search", ""))
+    values |= {f"word_{number}": like(word) for number, word in enumerate(words)}
+    values |= {f"short_{number}": "% " + like(word)[1:] for number, word in enumerate(short)}
+    sort, after = sort_keys(resource, given.get("sort")), given.get("cursor")
+    values |= place(resource, sort, after) if after else {}
+    if after is not None and "page" in given:
+        raise ValidationError.of("?cursor", "page_and_cursor", "A list is read by page or by cursor, not by both.")
+    shape = Shape(tuple(sorted(filters)), sort, len(words), len(short), after is not None, bool(after))
     return Query(shape, values, whole(given, "page", 1, MAX_PAGE), whole(given, "limit", 20, MAX_LIMIT))
 
 
@@ -98,9 +115,9 @@ def pairs(query_string: bytes) -> dict[str, str]:
 
 
 @lru_cache
-def allowed_names(resource: Resource) -> dict[str, str]:
+def allowed_names(resource: Resource, whole_list: bool) -> dict[str, str]:
     """Each spelling of each parameter, by its name."""
-    names = ["page", "limit", "sort", *(["search"] if resource.search else []), *resource.filters]
+    names = [*(() if whole_list else PLACES), *(["search"] if resource.search else []), *resource.filters]
     return {camel(name): name for name in names} | {name: name for name in names}
 
 
@@ -136,10 +153,13 @@ def snake(key: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key.strip())
 
 
-def search_words(text: str) -> list[str]:
+def search_words(resource: Resource, text: str) -> tuple[list[str], list[str]]:
+    """The words to look for, and those too short to be found by three letters, where they are looked for apart."""
     if len(text) > 200:
         raise ValidationError.of("?search", "string_too_long", "At most 200 characters.")
-    return text.split()[:MAX_WORDS]
+    words = text.split()[:MAX_WORDS]
+    short = [word for word in words if len(word) < 3 and resource.short_words]
+    return [word for word in words if word not in short], short
 
 
 def like(word: str) -> str:

@@ -5,7 +5,6 @@ the statement is built by SQLAlchemy once and stays prepared on the connection. 
 statement: there is one base query and no way round it.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -13,15 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
-    Date,
     DateTime,
-    Numeric,
     Select,
     String,
     Text,
-    Uuid,
     and_,
     any_,
     bindparam,
@@ -30,19 +25,23 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, Statement, run
 from app.errors import NotFound
 from app.kit.access import Actor, Rule, allowed, as_parameters, condition
-from app.kit.query import Filter, Query, Shape, parameter
+from app.kit.conditions import after, keys, matching, sorting
+from app.kit.cursors import cursor
+from app.kit.query import Query, Shape
 from app.kit.resource import Resource
 from app.kit.table import NOT_TWO_DIGITS
 
 MOMENT: ColumnElement[str] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+
+LIMIT, OFFSET = bindparam("limit", type_=BigInteger()), bindparam("offset", type_=BigInteger())
 
 
 def moment(value: ColumnElement[Any]) -> ColumnElement[str]:
@@ -89,14 +88,14 @@ def row_json(rows: Select[Any], alias: str = "r") -> Select[Any]:
     return select(joined).select_from(rows.subquery(alias))
 
 
-def embedded(child: Resource, link: str) -> Any:
-    """SQL of a computed field: the child's rows that point here, oldest first, as a JSON array."""
+def embedded(child: Resource, link: str, *wanted: ColumnElement[bool], order: str = "id") -> Any:
+    """SQL of a computed field: the child's rows that point here and are wanted, oldest first, as a JSON array."""
 
     def sql(parent: Resource) -> ColumnElement[Any]:
         rows = (
             select(*fields(child, single=False))
-            .where(child.column(link) == parent.column("id"))
-            .order_by(child.column("id"))
+            .where(child.column(link) == parent.column("id"), *wanted)
+            .order_by(*sorting(child.table.c, dict.fromkeys((order, "id"))))
             .correlate(parent.table.sql_table)
             .subquery("child")
         )
@@ -115,49 +114,57 @@ def one_statement(resource: Resource, clauses: Rule, key: str) -> Statement:
 
 @lru_cache(maxsize=1024)
 def list_statement(resource: Resource, clauses: Rule, shape: Shape) -> Statement:
-    """Two columns: the rows as JSON texts joined by commas, and the total. A search is materialized first."""
-    table = resource.table.sql_table
-    wanted = and_(condition(clauses, resource), *(compared(resource, filter) for filter in shape.filters))
-    rows = select(*fields(resource, single=False))
-    limit, offset = bindparam("limit", type_=BigInteger()), bindparam("offset", type_=BigInteger())
-    if shape.words:
-        found = and_(
-            wanted,
-            *(resource.searched.ilike(bindparam(f"word_{place}", type_=String())) for place in range(shape.words)),
-        )
-        keys = {key.lstrip("-") for key in shape.sort}
-        hit = select(*(table.c[name] for name in sorted(keys))).where(found).cte("hit").prefix_with("MATERIALIZED")
-        ids = select(hit.c.id).order_by(*sorting(hit.c, shape.sort)).limit(limit).offset(offset)
-        page = rows.where(table.c.id.in_(ids)).order_by(*sorting(table.c, shape.sort))
-        total = select(func.count()).select_from(hit)
-    else:
-        page = rows.where(wanted).order_by(*sorting(table.c, shape.sort)).limit(limit).offset(offset)
-        total = select(func.count()).select_from(table).where(wanted)
-    return Statement(select(row_json(page).scalar_subquery(), total.scalar_subquery()))
+    """Two columns: the rows as JSON texts joined by commas, and the total or, of a feed, what its cursor is made of.
+
+    The ids of a page are chosen first, from an index alone where one has all that is asked. A search is materialized.
+    """
+    table, wanted = resource.table.sql_table, matching(resource, clauses, shape)
+    source: Any = table
+    if shape.words or shape.short:
+        hit = select(*keys(table.c, shape)).where(wanted).cte("hit").prefix_with("MATERIALIZED")
+        source, wanted = hit, true()
+    ids, rest = (feed_of if shape.feed else page_of)(source, wanted, resource, shape)
+    chosen = table.c.id == any_(func.array(ids.scalar_subquery()))
+    rows = select(*fields(resource, single=False)).where(chosen).order_by(*sorting(table.c, shape.sort))
+    return Statement(select(row_json(rows).scalar_subquery(), rest.scalar_subquery()))
 
 
-def sorting(columns: Any, keys: Sequence[str]) -> list[ColumnElement[Any]]:
-    return [columns[key[1:]].desc() if key.startswith("-") else columns[key] for key in keys]
+def page_of(
+    source: Any, wanted: ColumnElement[bool], resource: Resource, shape: Shape
+) -> tuple[Select[Any], Select[Any]]:
+    """The ids of a page, and the total."""
+    ids = select(source.c.id).where(wanted).order_by(*sorting(source.c, shape.sort)).limit(LIMIT).offset(OFFSET)
+    return ids, select(func.count()).select_from(source).where(wanted)
 
 
-def compared(resource: Resource, filter: Filter) -> ColumnElement[bool]:
-    name, operator = filter
-    column = resource.column(name)
-    kind = column.type if isinstance(column.type, Uuid | Boolean | Date | DateTime | Numeric) else String()
-    plain = type_coerce(column, kind)
-    if operator == "in":
-        return plain == any_(bindparam(parameter(filter), type_=ARRAY(kind)))
-    value = bindparam(parameter(filter), type_=kind)
-    return {"": plain == value, "gte": plain >= value, "lte": plain <= value}[operator]
+def feed_of(
+    source: Any, wanted: ColumnElement[bool], resource: Resource, shape: Shape
+) -> tuple[Select[Any], Select[Any]]:
+    """The ids of the rows after the cursor, and the sort values of the last one as an array of texts if more follow."""
+    going_on = and_(wanted, after(source.c, resource, shape)) if shape.goes_on else wanted
+    rows = select(*keys(source.c, shape)).where(going_on).order_by(*sorting(source.c, shape.sort)).limit(LIMIT + 1)
+    next_rows = rows.cte("next_rows").prefix_with("MATERIALIZED")
+    order = sorting(next_rows.c, shape.sort)
+    texts = func.json_build_array(*(as_text(column) for column in keys(next_rows.c, shape)))
+    more = select(func.count() > LIMIT).select_from(next_rows).scalar_subquery()
+    last = select(cast(texts, Text)).where(more).order_by(*order).offset(LIMIT - 1).limit(1)
+    return select(next_rows.c.id).order_by(*order).limit(LIMIT), last
+
+
+def as_text(value: ColumnElement[Any]) -> ColumnElement[str]:
+    return moment(value) if isinstance(value.type, DateTime) else cast(value, Text)
 
 
 async def page(database: Database, resource: Resource, actor: Actor, query: Query) -> bytes:
-    """A page of the rows the caller may see, as the bytes of the whole answer."""
+    """A page or a part of a feed of the rows the caller may see, as the bytes of the whole answer."""
     statement = list_statement(resource, allowed(resource.read, actor), query.shape)
-    ((rows, total),) = await database.read(statement, **as_parameters(actor), **query.parameters())
-    pages = -(-total // query.limit)
-    meta = f'],"meta":{{"page":{query.page},"limit":{query.limit},"total":{total},"pages":{pages}}}}}'
-    return f'{{"data":[{rows}{meta}'.encode()
+    ((rows, rest),) = await database.read(statement, **as_parameters(actor), **query.parameters())
+    if query.shape.feed:
+        following = f'"{cursor(query.shape.sort, rest)}"' if rest else "null"
+        meta = f'"limit":{query.limit},"next_cursor":{following}'
+    else:
+        meta = f'"page":{query.page},"limit":{query.limit},"total":{rest},"pages":{-(-rest // query.limit)}'
+    return f'{{"data":[{rows}],"meta":{{{meta}}}}}'.encode()
 
 
 def key_of(resource: Resource, text: str) -> tuple[str, UUID | str]:

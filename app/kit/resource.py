@@ -67,7 +67,9 @@ class Resource:
     `owner` names the column that `mine` and `seller` compare, `key` that of `key_holder`; both may reach over a
     reference (`order_id.user_id`). `writable` is an allow-list; `create_only` adds what may be given once. `order` is
     the default: newest first, as ids are UUIDv7. `filters` are columns with an optional `__gte`, `__lte` or `__in`;
-    `search` may reach into JSON (`info.name`). `rest=False` leaves its routes to a flow.
+    `search` may reach into JSON (`info.name`). `short_words` is the one column in which search words of less than three
+    letters are looked for, at the beginnings of its words: without it everywhere, which no index helps. `rest=False`
+    leaves its routes to a flow.
     """
 
     table: type[Table]
@@ -83,6 +85,7 @@ class Resource:
     hidden: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
+    short_words: str | None = None
     sort: tuple[str, ...] = ()
     order: str = "-id"
     slug: str | None = None
@@ -159,21 +162,31 @@ class Resource:
         parts = [func.coalesce(self.searchable(name), NOTHING) for name in self.search]
         return reduce(lambda text, part: text.op("||")(SPACE).op("||")(part), parts)
 
+    @cached_property
+    def beginnings(self) -> ColumnElement[str]:
+        """The text of `short_words` with a space before each word; a second trigram index has it."""
+        assert self.short_words
+        return func.textcat(SPACE, func.coalesce(self.column(self.short_words), NOTHING))
+
     def searchable(self, name: str) -> ColumnElement[Any]:
         column, _, key = name.partition(".")
         return self.column(column).op("->>")(text(f"'{key}'")) if key else self.column(column)
 
     def index_search(self) -> None:
-        """One trigram index for each table; its resources search the same columns."""
-        name = f"ix_{self.table.__tablename__}_search"
-        searched = next(
-            (other.search for other in RESOURCES.values() if other.table is self.table and other.search), None
-        )
-        if searched is None:
-            indexed = cast(self.searched, Text).label("searched")
-            Index(name, indexed, postgresql_using="gin", postgresql_ops={"searched": "gin_trgm_ops"})
-        elif searched != self.search:
-            raise self.wrong("search", f"another resource of this table searches {', '.join(searched)}")
+        """One trigram index for each table, and one of `short_words`; its resources search the same columns."""
+        others = (other for other in RESOURCES.values() if other.table is self.table and other.search)
+        first = next(others, None)
+        if first is None:
+            self.index_trigrams("search", self.searched)
+            if self.short_words:
+                self.index_trigrams("short_words", self.beginnings)
+        elif (first.search, first.short_words) != (self.search, self.short_words):
+            raise self.wrong("search", f"another resource of this table searches {', '.join(first.search)}")
+
+    def index_trigrams(self, name: str, words: ColumnElement[str]) -> None:
+        indexed = cast(words, Text).label("searched")
+        options: Any = {"postgresql_using": "gin", "postgresql_ops": {"searched": "gin_trgm_ops"}}
+        Index(f"ix_{self.table.__tablename__}_{name}", indexed, **options)
 
     # -- what is checked at start
 
@@ -201,6 +214,7 @@ class Resource:
             "hidden": self.hidden,
             "filters": [name.split("__")[0] for name in self.filters],
             "search": [name.split(".")[0] for name in self.search],
+            "short_words": [self.short_words] if self.short_words else [],
             "sort": self.sort,
             "order": [self.order.lstrip("-")],
             "admin.title": [look.title.split(".")[0]] if look else [],
@@ -233,6 +247,9 @@ class Resource:
                     raise self.wrong(option, f"{name} ends in none of {', '.join(OPERATORS)}")
                 if not self.indexed(column):
                     raise self.wrong(option, f"{column} has no index")
+        for name in (*self.sort, self.order.lstrip("-")):
+            if self.column(name).nullable:
+                raise self.wrong("sort", f"{name} may be empty, and no cursor could go on from there")
 
     def indexed(self, name: str) -> bool:
         """Whether an index leads with the column, alone or behind the owner."""

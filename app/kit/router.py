@@ -15,11 +15,15 @@ from starlette.types import Receive, Scope, Send
 from app.db import Database, Session
 from app.kit import changes, query, reading
 from app.kit.access import NOBODY, Actor, Role, Rule, allowed, answer
+from app.kit.conditions import tree_behind
+from app.kit.cursors import MAX_LENGTH
 from app.kit.once import Once, keep
 from app.kit.resource import Resource
 from app.kit.schemas import create_schema, data_of, given, input_type, page_of, pascal, read_schema, update_schema
 from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
 
+MEANINGS = {"": "Equal to.", "gte": "At least.", "lte": "At most.", "in": "One of, comma-separated."}
+"""What the operators of filters say."""
 Answer = Callable[[Scope, Database, Actor], Awaitable[bytes]]
 
 
@@ -33,13 +37,13 @@ class ReadRoute(APIRoute):
             return await super().handle(scope, receive, send)
         actor: Actor = scope.get("actor", NOBODY)
         body = await self.answer(scope, scope["app"].state.database, actor)
-        await send_tagged(scope, send, body, public=actor.id is None)
+        await send_tagged(scope, send, body, public=actor == NOBODY)
 
 
 async def send_tagged(scope: Scope, send: Send, body: bytes, public: bool) -> None:
     tag = reading.etag(body).encode()
     cache = b"public, max-age=0, must-revalidate" if public else b"private, no-cache"
-    headers = [(b"etag", tag), (b"cache-control", cache), (b"vary", b"Authorization")]
+    headers = [(b"etag", tag), (b"cache-control", cache), (b"vary", b"Authorization, X-Order-Token")]
     known = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
     status = 304 if tag in known or known.strip() == b"*" else 200
     if status == 200:
@@ -178,11 +182,13 @@ def routes(resource: Resource) -> list[APIRoute]:
 
 
 def tag(resource: Resource) -> str:
-    return "Staff" if resource.path.startswith("admin/") else resource.name.replace("-", " ").capitalize()
+    """The chapter of the docs: the area where the path names one, `Staff` for /admin/orders."""
+    area, _, name = resource.path.rpartition("/")
+    return "Staff" if area == "admin" else (area or name).replace("-", " ").capitalize()
 
 
 def plural(resource: Resource) -> str:
-    return resource.name.replace("-", " ") + (" (staff)" if resource.path.startswith("admin/") else "")
+    return resource.name.replace("-", " ") + (f" ({tag(resource).lower()})" if "/" in resource.path else "")
 
 
 def article(noun: str) -> str:
@@ -203,30 +209,40 @@ def list_description(resource: Resource) -> str:
     parts = [f"Sort by {', '.join(resource.sort)} (a leading minus: descending). Default: `{resource.order}`."]
     if resource.search:
         parts.append(f"`search` finds every word in {', '.join(name.split('.')[-1] for name in resource.search)}.")
+    if resource.short_words:
+        parts.append(f"Words of less than three letters are looked for where words begin in {resource.short_words}.")
+    parts.append("With `cursor` the list is a feed: without a total, quick however deep, and no row comes twice.")
     return " ".join([*parts, "Undeclared parameters are refused."])
 
 
 def list_parameters(resource: Resource, fixed: Mapping[str, str]) -> list[dict[str, Any]]:
-    whole = {"type": "integer", "minimum": 1}
-    found = [
+    return [*place_parameters(resource), *row_parameters(resource, fixed)]
+
+
+def place_parameters(resource: Resource) -> list[dict[str, Any]]:
+    """What says where in the list one is."""
+    whole, text = {"type": "integer", "minimum": 1}, {"type": "string"}
+    cursor = "Empty to begin a feed, then each `next_cursor`, with the same `sort`. Not together with `page`."
+    return [
         in_query("page", {**whole, "default": 1}, "Which page, from 1."),
         in_query("limit", {**whole, "maximum": query.MAX_LIMIT, "default": 20}, "Rows on a page."),
-        in_query(
-            "sort", {"type": "string", "example": resource.order}, f"Comma-separated: {', '.join(resource.sort)}."
-        ),
+        in_query("cursor", {**text, "maxLength": MAX_LENGTH}, cursor),
+        in_query("sort", {**text, "example": resource.order}, f"Comma-separated: {', '.join(resource.sort)}."),
     ]
+
+
+def row_parameters(resource: Resource, fixed: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What says which rows: search, and the filters that the address does not stand for."""
+    found = []
     if resource.search:
         found.append(in_query("search", {"type": "string", "maxLength": 200}, "Words that must all occur."))
     for name in resource.filters:
         column, _, operator = name.partition("__")
         if column not in fixed:
-            words = {"": "Equal to.", "gte": "At least.", "lte": "At most.", "in": "One of, comma-separated."}[operator]
-            schema = (
-                {"type": "string"}
-                if operator == "in"
-                else TypeAdapter(input_type(resource.annotation(column))).json_schema()
-            )
-            found.append(in_query(name, inline(schema), words))
+            is_tree = tree_behind(resource.column(column)) is not None
+            words = "This one or below it." if is_tree and not operator else MEANINGS[operator]
+            kind = TypeAdapter(input_type(resource.annotation(column))).json_schema()
+            found.append(in_query(name, {"type": "string"} if operator == "in" else inline(kind), words))
     return found
 
 

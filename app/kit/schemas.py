@@ -56,6 +56,13 @@ class Meta(Output):
     pages: int
 
 
+class FeedMeta(Output):
+    """Of a list read by `cursor`; `next_cursor` is null at the end."""
+
+    limit: int
+    next_cursor: str | None
+
+
 class Data(Output, Generic[T]):
     """One thing."""
 
@@ -63,10 +70,10 @@ class Data(Output, Generic[T]):
 
 
 class Page(Output, Generic[T]):
-    """A page of a list."""
+    """A page of a list; with `cursor`, a part of a feed."""
 
     data: list[T]
-    meta: Meta
+    meta: Meta | FeedMeta
 
 
 def data_of(model: Any) -> Any:
@@ -101,7 +108,8 @@ class Problem(Output):
 
 def pascal(resource: Resource) -> str:
     """`OrderItem` for /order-items, `AdminOrder` for /admin/orders."""
-    return ("Admin" if resource.path.startswith("admin/") else "") + resource.noun.title().replace(" ", "")
+    area = resource.path.rpartition("/")[0]
+    return f"{area} {resource.noun}".title().replace(" ", "")
 
 
 def input_type(annotation: Any) -> Any:

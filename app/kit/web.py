@@ -74,6 +74,8 @@ def example_of(resource: Resource, many: bool = False) -> dict[str, Any]:
     """An example answer, where the resource declares one."""
     if not resource.example:
         return {}
-    data: Any = [dict(resource.example)] if many else dict(resource.example)
+    alone = {name for name, extra in resource.computed.items() if extra.single}
+    row = {name: value for name, value in resource.example.items() if not (many and name in alone)}
+    data: Any = [row] if many else row
     meta = {"meta": {"page": 1, "limit": 20, "total": 1, "pages": 1}} if many else {}
     return {"content": {"application/json": {"example": {"data": data, **meta}}}}

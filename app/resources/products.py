@@ -3,22 +3,24 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, select, text
+from sqlalchemy import CheckConstraint, Index, select
 from sqlalchemy import Computed as Generated
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from app.errors import Forbidden, ValidationError
+from app.errors import Conflict, Forbidden, ValidationError
 from app.kit.access import Actor, admin, either, everyone, only, seller, staff
 from app.kit.resource import Computed, Look, Resource
 from app.kit.slugs import name_slug
 from app.kit.table import Currency, Note, Price, Slug, Table, Title, Whole, foreign_key
-from app.resources.product_images import Picture, image_urls, pictures
+from app.resources.product_images import Picture, image_urls, pictures, thumbnail_url
 from app.resources.sellers import Seller
 
 FACETS = "facets"
 """An address below /products of its own, so no product may be called so."""
-ON_SALE = text("is_active AND is_listed")
+FACETTED = ("seller_id", "currency", "in_stock")
+SHOWN = ("seller_id", "category_id", "in_stock", "is_active", "is_listed")
+"""What rules and filters ask, in the indexes of orders too: ids of a page come from an index alone."""
 
 
 class Product(Table, table=True):
@@ -29,11 +31,11 @@ class Product(Table, table=True):
 
     __table_args__ = (
         Index("ix_products_seller_id", "seller_id", "created_at", "id"),
-        Index("ix_products_created_at", "created_at", "id", postgresql_where=ON_SALE),
-        Index("ix_products_price", "price", "id", postgresql_where=ON_SALE),
-        Index("ix_products_name", "name", "id", postgresql_where=ON_SALE),
-        Index("ix_products_category_id", "category_id", "created_at", "id"),
-        Index("ix_products_in_stock", "in_stock", "created_at", "id", postgresql_where=ON_SALE),
+        Index("ix_products_created_at", "created_at", "id", postgresql_include=SHOWN),
+        Index("ix_products_price", "price", "id", postgresql_include=SHOWN),
+        Index("ix_products_name", "name", "id", postgresql_include=SHOWN),
+        Index("ix_products_facets", "category_id", *FACETTED, "price", postgresql_include=("is_active", "is_listed")),
+        Index("ix_products_in_stock", "in_stock", "created_at", "id"),
         CheckConstraint("stock >= 0", name="stock"),
     )
 
@@ -49,6 +51,10 @@ class Product(Table, table=True):
     in_stock: bool = Field(default=None, sa_column_args=[Generated("stock > 0", persisted=True)])
     is_active: bool = True
     is_listed: bool = True
+
+
+class OutOfStock(Conflict):
+    """There is not enough of this left."""
 
 
 class NoShop(Forbidden):
@@ -80,10 +86,15 @@ SHELF: dict[str, Any] = {
     "create_only": ("slug", "currency"),
     "filters": ("seller_id", "category_id", "price__gte", "price__lte", "in_stock"),
     "search": ("name", "description"),
+    "short_words": "name",
     "sort": ("created_at", "price", "name"),
     "order": "-created_at",
     "slug": "slug",
-    "computed": {"images": Computed(list[str], image_urls), "pictures": Computed(list[Picture], pictures)},
+    "computed": {
+        "images": Computed(list[str], image_urls),
+        "thumbnail_url": Computed(str | None, thumbnail_url),
+        "pictures": Computed(list[Picture], pictures, single=True),
+    },
     "prepare": prepare,
     "example": {
         "id": "019aab12-7c00-7000-8000-0000000000a2",
@@ -98,12 +109,20 @@ SHELF: dict[str, Any] = {
         "stock": 40,
         "in_stock": True,
         "is_active": True,
-        "images": ["https://souk.example/media/products/019aab12/019aab13/1.jpg"],
+        "images": ["https://souk.example/media/products/019aab12/019aab13/019aab14.jpg"],
+        "thumbnail_url": "https://souk.example/media/products/019aab12/019aab13/019aab14-400.webp",
+        "pictures": [
+            {
+                "url": "https://souk.example/media/products/019aab12/019aab13/019aab14.jpg",
+                "medium_url": "https://souk.example/media/products/019aab12/019aab13/019aab14-1000.webp",
+                "small_url": "https://souk.example/media/products/019aab12/019aab13/019aab14-400.webp",
+            }
+        ],
     },
 }
 
 products = Resource(
-    read=either(staff, seller, only(everyone, is_active=True, is_listed=True)),
+    read=either(staff, only(everyone, is_active=True, is_listed=True), seller),
     create=seller,
     update=either(seller, admin),
     delete=either(seller, admin),
@@ -112,7 +131,7 @@ products = Resource(
         group="Catalogue",
         icon="shopping-bag",
         title="name",
-        columns=("name", "seller_id", "category_id", "price", "stock", "is_active", "created_at"),
+        columns=("thumbnail_url", "name", "seller_id", "category_id", "price", "stock", "is_active", "created_at"),
         order=52,
     ),
     **SHELF,
@@ -130,9 +149,9 @@ shop_products = Resource(
         group="Shop",
         icon="shopping-bag",
         title="name",
-        columns=("name", "category_id", "price", "stock", "is_active", "created_at"),
+        columns=("thumbnail_url", "name", "category_id", "price", "stock", "is_active", "created_at"),
         order=54,
     ),
-    **SHELF,
+    **SHELF | {"create_only": ()},
 )
 """The products of one's own shop, as its seller sees them in the back office."""

@@ -89,12 +89,13 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_products')),
     sa.UniqueConstraint('slug', name=op.f('uq_products_slug'))
     )
-    op.create_index('ix_products_category_id', 'products', ['category_id', 'created_at', 'id'], unique=False)
-    op.create_index('ix_products_created_at', 'products', ['created_at', 'id'], unique=False, postgresql_where=sa.text('is_active AND is_listed'))
-    op.create_index('ix_products_in_stock', 'products', ['in_stock', 'created_at', 'id'], unique=False, postgresql_where=sa.text('is_active AND is_listed'))
-    op.create_index('ix_products_name', 'products', ['name', 'id'], unique=False, postgresql_where=sa.text('is_active AND is_listed'))
-    op.create_index('ix_products_price', 'products', ['price', 'id'], unique=False, postgresql_where=sa.text('is_active AND is_listed'))
+    op.create_index('ix_products_facets', 'products', ['category_id', 'seller_id', 'currency', 'in_stock', 'price'], unique=False, postgresql_include=['is_active', 'is_listed'])
+    op.create_index('ix_products_created_at', 'products', ['created_at', 'id'], unique=False, postgresql_include=['seller_id', 'category_id', 'in_stock', 'is_active', 'is_listed'])
+    op.create_index('ix_products_in_stock', 'products', ['in_stock', 'created_at', 'id'], unique=False)
+    op.create_index('ix_products_name', 'products', ['name', 'id'], unique=False, postgresql_include=['seller_id', 'category_id', 'in_stock', 'is_active', 'is_listed'])
+    op.create_index('ix_products_price', 'products', ['price', 'id'], unique=False, postgresql_include=['seller_id', 'category_id', 'in_stock', 'is_active', 'is_listed'])
     op.create_index('ix_products_search', 'products', [sa.literal_column("CAST((coalesce(name, '') || ' ') || coalesce(description, '') AS TEXT)").label('searched')], unique=False, postgresql_using='gin', postgresql_ops={'searched': 'gin_trgm_ops'})
+    op.create_index('ix_products_short_words', 'products', [sa.literal_column("CAST(textcat(' ', coalesce(name, '')) AS TEXT)").label('searched')], unique=False, postgresql_using='gin', postgresql_ops={'searched': 'gin_trgm_ops'})
     op.create_index('ix_products_seller_id', 'products', ['seller_id', 'created_at', 'id'], unique=False)
     op.create_table('sales_days',
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -103,14 +104,29 @@ def upgrade() -> None:
     sa.Column('seller_id', sa.Uuid(), nullable=False),
     sa.Column('day', sa.Date(), nullable=False),
     sa.Column('orders', sa.Integer(), nullable=False),
-    sa.Column('amount', sa.Numeric(precision=14, scale=3), nullable=False),
+    sa.Column('amount', sa.Numeric(precision=24, scale=3), nullable=False),
     sa.Column('currency', sa.String(length=3), nullable=False),
-    sa.Column('products', postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
     sa.ForeignKeyConstraint(['seller_id'], ['sellers.id'], name=op.f('fk_sales_days_seller_id'), ondelete='RESTRICT'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_sales_days')),
     sa.UniqueConstraint('seller_id', 'day', name=op.f('uq_sales_days_seller_id_day'))
     )
     op.create_index(op.f('ix_sales_days_day'), 'sales_days', ['day'], unique=False)
+    op.create_table('product_months',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('seller_id', sa.Uuid(), nullable=False),
+    sa.Column('product_id', sa.Uuid(), nullable=False),
+    sa.Column('month', sa.Date(), nullable=False),
+    sa.Column('quantity', sa.BigInteger(), nullable=False),
+    sa.Column('amount', sa.Numeric(precision=24, scale=3), nullable=False),
+    sa.Column('currency', sa.String(length=3), nullable=False),
+    sa.ForeignKeyConstraint(['product_id'], ['products.id'], name=op.f('fk_product_months_product_id'), ondelete='RESTRICT'),
+    sa.ForeignKeyConstraint(['seller_id'], ['sellers.id'], name=op.f('fk_product_months_seller_id'), ondelete='RESTRICT'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_product_months')),
+    sa.UniqueConstraint('seller_id', 'product_id', 'month', name=op.f('uq_product_months_seller_id_product_id_month'))
+    )
+    op.create_index(op.f('ix_product_months_product_id'), 'product_months', ['product_id'], unique=False)
     op.create_table('cart_items',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
@@ -189,15 +205,18 @@ def downgrade() -> None:
     op.drop_table('product_images')
     op.drop_index(op.f('ix_cart_items_product_id'), table_name='cart_items')
     op.drop_table('cart_items')
+    op.drop_index(op.f('ix_product_months_product_id'), table_name='product_months')
+    op.drop_table('product_months')
     op.drop_index(op.f('ix_sales_days_day'), table_name='sales_days')
     op.drop_table('sales_days')
     op.drop_index('ix_products_seller_id', table_name='products')
+    op.drop_index('ix_products_short_words', table_name='products', postgresql_using='gin', postgresql_ops={'searched': 'gin_trgm_ops'})
     op.drop_index('ix_products_search', table_name='products', postgresql_using='gin', postgresql_ops={'searched': 'gin_trgm_ops'})
-    op.drop_index('ix_products_price', table_name='products', postgresql_where=sa.text('is_active AND is_listed'))
-    op.drop_index('ix_products_name', table_name='products', postgresql_where=sa.text('is_active AND is_listed'))
-    op.drop_index('ix_products_in_stock', table_name='products', postgresql_where=sa.text('is_active AND is_listed'))
-    op.drop_index('ix_products_created_at', table_name='products', postgresql_where=sa.text('is_active AND is_listed'))
-    op.drop_index('ix_products_category_id', table_name='products')
+    op.drop_index('ix_products_price', table_name='products', postgresql_include=['seller_id', 'category_id', 'in_stock', 'is_active', 'is_listed'])
+    op.drop_index('ix_products_name', table_name='products', postgresql_include=['seller_id', 'category_id', 'in_stock', 'is_active', 'is_listed'])
+    op.drop_index('ix_products_in_stock', table_name='products')
+    op.drop_index('ix_products_created_at', table_name='products', postgresql_include=['seller_id', 'category_id', 'in_stock', 'is_active', 'is_listed'])
+    op.drop_index('ix_products_facets', table_name='products', postgresql_include=['is_active', 'is_listed'])
     op.drop_table('products')
     op.drop_index(op.f('ix_sellers_shop_name'), table_name='sellers')
     op.drop_index('ix_sellers_search', table_name='sellers', postgresql_using='gin', postgresql_ops={'searched': 'gin_trgm_ops'})

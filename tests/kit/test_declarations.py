@@ -146,3 +146,13 @@ def test_what_is_never_writable(option, name):
 def test_a_secret_is_neither_written_nor_searched(option):
     with pytest.raises(DeclarationError, match=r"api_key"):
         declare(read=everyone, **{option: ("api_key",)})
+
+
+def test_a_feed_cannot_go_on_from_an_empty_value():
+    with pytest.raises(DeclarationError, match=r"^Teapot at /teapots, sort: note may be empty"):
+        declare(sort=("name",), order="note")
+
+
+def test_short_words_are_looked_for_in_a_column_there_is():
+    with pytest.raises(DeclarationError, match=r"^Teapot at /teapots, short_words: Teapot has no column title\.$"):
+        declare(search=("name",), short_words="title")

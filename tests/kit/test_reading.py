@@ -9,7 +9,7 @@ from app.kit.query import parse
 from app.kit.reading import list_statement
 from app.kit.resource import RESOURCES
 from app.kit.table import new_id
-from app.resources.orders import orders
+from app.resources.order_views import orders
 from app.resources.services import services
 
 SEARCHED = {resource.table: resource for resource in reversed(RESOURCES.values()) if resource.search}.values()
