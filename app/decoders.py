@@ -36,11 +36,20 @@ SMALL = 200
 """Pixels of the picture that shows whether a PDF can be drawn."""
 LINES = 64
 """How much of a picture is in memory while it is turned."""
-MAGIC = {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
+MAGIC = {
+    "application/pdf": b"%PDF-",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/webp": b"RIFF",
+}
+WEBP = "image/webp"
+DOCUMENTS, PICTURES = ("application/pdf", "image/jpeg", "image/png"), ("image/jpeg", "image/png", WEBP)
+"""What is taken as a document, and as a picture for everybody."""
 HEIC = re.compile(rb"....ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)
 ATTEMPTS: dict[str, tuple[dict[str, Any], ...]] = {
     "image/jpeg": ({"Q": 90}, {"Q": 75}),
     "image/png": ({}, {"filter": "all"}),
+    WEBP: ({"Q": 90}, {"Q": 75}),
 }
 TURNS: dict[int, tuple[str, ...]] = {
     2: ("mirror",),
@@ -120,47 +129,68 @@ def limit() -> None:
 
 def inspect() -> dict[str, Any]:
     """Copy fd 0 to fd 1 where it is harmless: a picture drawn anew, a PDF as it is, or mended."""
-    kind = content_type()
-    pages = pdf_checked() if kind == "application/pdf" else drawn_anew(kind)
-    return {"mime_type": kind, "pages": pages}
+    kind = content_type(DOCUMENTS, "unsupported")
+    if kind == "application/pdf":
+        return {"mime_type": kind, "pages": pdf_checked()}
+    drawn_anew(kind, lambda: upright(opened(kind)))
+    return {"mime_type": kind, "pages": 1}
+
+
+def photo(side: int) -> dict[str, Any]:
+    """A picture for everybody drawn anew in its own format, with its width and height."""
+    kind = content_type(PICTURES, "no_picture")
+    image = drawn_anew(kind, lambda: fitted(kind, side))
+    return {"mime_type": kind, "pages": 1, "width": image.width, "height": image.height}
+
+
+def variant(side: int) -> dict[str, Any]:
+    """The same smaller, as WebP."""
+    image = fitted(content_type(PICTURES, "no_picture"), side)
+    save(image, WEBP, Q=80)
+    return {"mime_type": WEBP, "pages": 1, "width": image.width, "height": image.height}
 
 
 def picture(page: int, width: int) -> dict[str, Any]:
     """A JPEG of an image, or of a page (from 0) of a PDF, at most so many pixels wide."""
-    kind = content_type()
+    kind = content_type(DOCUMENTS, "unsupported")
     pages, image = pdf_page(page, width) if kind == "application/pdf" else thumbnail(kind, page, width)
     save(image, "image/jpeg", Q=80)
     return {"mime_type": "image/jpeg", "pages": pages}
 
 
-def content_type() -> str:
+def content_type(taken: tuple[str, ...], otherwise: str) -> str:
+    """Which of these kinds fd 0 is, by how it begins. Refused with the code `otherwise` when it is another one."""
     head = os.pread(0, 16, 0)
-    for kind, magic in MAGIC.items():
-        if head.startswith(magic):
+    for kind in taken:
+        if head.startswith(MAGIC[kind]) and (kind != WEBP or head[8:12] == b"WEBP"):
             return kind
-    raise Refused("heic" if HEIC.match(head) else "unsupported" if head else "empty")
+    raise Refused("heic" if HEIC.match(head) else otherwise if head else "empty")
 
 
-def vips() -> Any:
+def vips(*more: str) -> Any:
     """pyvips, with no loader but those we name, and nothing kept for later."""
     import pyvips
 
     pyvips.block_untrusted_set(True)
     pyvips.operation_block_set("VipsForeignLoad", True)
-    for loader in ("Jpeg", "Png"):
+    for loader in ("Jpeg", "Png", *more):
         pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
     pyvips.cache_set_max(0)
     return pyvips
 
 
-def opened(kind: str) -> "Image":
+def opened(kind: str, **options: Any) -> "Image":
     """The picture, of which only the header has been read: pixels come as they are asked for, from top to bottom."""
-    pyvips = vips()
-    load = {"image/jpeg": pyvips.Image.jpegload_source, "image/png": pyvips.Image.pngload_source}[kind]
-    image = load(source(), access="sequential", fail_on=STRICT)
-    if image.width * image.height > PIXELS or max(image.width, image.height) > SIDE:
-        raise Refused("too_many_pixels")
+    pyvips = vips("Webp") if kind == WEBP else vips()
+    load = getattr(pyvips.Image, f"{kind.removeprefix('image/')}load_source")
+    image = load(source(), access="sequential", fail_on=STRICT, **options)
+    check_pixels(image.width, image.height)
     return cast("Image", image)
+
+
+def check_pixels(width: int, height: int) -> None:
+    if width * height > PIXELS or max(width, height) > SIDE:
+        raise Refused("too_many_pixels")
 
 
 def source() -> Any:
@@ -170,17 +200,42 @@ def source() -> Any:
     return Source.new_from_descriptor(0)
 
 
-def drawn_anew(kind: str) -> int:
-    """The pixels alone, upright, so that neither a place nor a script hides in the file. A second, smaller attempt
-    where the first is too large, or far larger than what came; what is too large then is refused."""
+def drawn_anew(kind: str, draw: Callable[[], "Image"]) -> "Image":
+    """The pixels alone, so that neither a place nor a script hides in the file. A second, smaller attempt where the
+    first is too large, or far larger than what came; what is too large then is refused."""
     enough = min(LARGEST, 2 * os.fstat(0).st_size + 65536)
     for options in ATTEMPTS[kind]:
-        save(upright(opened(kind)), kind, **options)
+        image = draw()
+        save(image, kind, **options)
         if os.fstat(1).st_size <= enough:
             break
     if os.fstat(1).st_size > LARGEST:
         raise Refused("too_large_anew")
-    return 1
+    return image
+
+
+def fitted(kind: str, side: int) -> "Image":
+    """The picture upright and on white, at most so many pixels wide and high. Read by its own loader: that of
+    `thumbnail_source` takes pictures cut short."""
+    options = {"scale": webp_scale(side)} if kind == WEBP else {}
+    return plain(opened(kind, **options).thumbnail_image(side, height=side, size="down"))
+
+
+def webp_scale(side: int) -> float:
+    """What part of its size a WebP is decoded at: all of its pixels are in memory at once, from the moment its header
+    is read. So that is read here first (RFC 9649)."""
+    head = os.pread(0, 30, 0)
+    extended, lossless, lossy = number(head[24:27]), number(head[21:25]), number(head[26:28])
+    width, height = {
+        b"VP8X": (extended + 1, number(head[27:30]) + 1),
+        b"VP8L": ((lossless & 0x3FFF) + 1, (lossless >> 14 & 0x3FFF) + 1),
+    }.get(head[12:16], (lossy & 0x3FFF, number(head[28:30]) & 0x3FFF))
+    check_pixels(width, height)
+    return min(1.0, side / max(width, height, 1))
+
+
+def number(content: bytes) -> int:
+    return int.from_bytes(content, "little")
 
 
 def upright(image: "Image") -> "Image":
@@ -264,7 +319,7 @@ def save(image: "Image", kind: str, **options: Any) -> None:
 
     os.lseek(1, 0, os.SEEK_SET)
     os.ftruncate(1, 0)
-    write = {"image/jpeg": image.jpegsave_target, "image/png": image.pngsave_target}[kind]
+    write = getattr(image, f"{kind.removeprefix('image/')}save_target")
     write(Target.new_to_descriptor(1), keep="none", **options)
 
 
@@ -399,7 +454,12 @@ def opens_for_reader(content: bytes) -> None:
     page.render(scale=SMALL / max(page.get_size()))
 
 
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {"inspect": inspect, "picture": picture}
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "inspect": inspect,
+    "picture": picture,
+    "photo": photo,
+    "variant": variant,
+}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

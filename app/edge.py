@@ -7,6 +7,8 @@ no more than its request id.
 import logging
 import re
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -30,17 +32,23 @@ from app.errors import (
     UnsupportedMediaType,
     ValidationError,
 )
-from app.flows.uploads import LARGEST, TOO_LARGE
-from app.kit.access import NOBODY, Actor
+from app.flows import product_images, uploads
+from app.kit.access import NOBODY, Actor, secret_hash
 from app.kit.audit import REQUEST, RequestFacts
 from app.kit.once import Replayed
 from app.kit.schemas import WRITTEN, as_validation_error
 from app.kit.table import new_id
+from app.limits import looking_up
+from app.multipart import LARGEST
 
 log = logging.getLogger("souk")
 MAX_BODY = 1024 * 1024
 SMALL = (MAX_BODY, f"At most {MAX_BODY} bytes.")
-LARGE = {"/api/v1/documents/upload": (LARGEST + 64 * 1024, TOO_LARGE)}
+A_FILE = LARGEST + 64 * 1024
+LARGE = {
+    re.compile(r"/api/v1/documents/upload"): (A_FILE, uploads.TOO_LARGE),
+    re.compile(r"/api/v1/products/[^/]+/images|/admin/products/picture/[^/]+"): (A_FILE, product_images.TOO_LARGE),
+}
 """Bytes that a body may have, and what is said to more: there, a file and what wraps it; anywhere else SMALL."""
 SIGNED_IN, ANONYMOUS, MINUTE = 600, 300, 60
 UNCOUNTED = {"/api/v1/payments/webhook"}
@@ -72,7 +80,7 @@ def address(text: str) -> str:
 
 def limited(receive: Receive, scope: Scope) -> Receive:
     """A `receive` that counts: more bytes than this address takes is PayloadTooLarge, however they come."""
-    most, sentence = LARGE.get(scope["path"], SMALL)
+    most, sentence = next((room for path, room in LARGE.items() if path.fullmatch(scope["path"])), SMALL)
     length = header(scope, b"content-length")
     if length.isdigit() and (len(length) > 18 or int(length) > most):
         raise PayloadTooLarge(sentence)
@@ -164,7 +172,8 @@ class Edge:
         try:
             if scope["path"].startswith("/api/"):
                 await self.admit(scope, ip, extra)
-            await self.app(scope, limited(receive, scope), with_headers)
+            async with self.looked_up(scope, ip):
+                await self.app(scope, limited(receive, scope), with_headers)
         except Replayed as replayed:
             await replayed.response(scope, receive, with_headers)
         except Exception as error:
@@ -189,7 +198,14 @@ class Edge:
                 raise
             if counters:
                 self.count(counters, f"user:{actor.id}", SIGNED_IN, extra)
+        if token := header(scope, b"x-order-token"):
+            actor = replace(actor, key_hash=secret_hash(token.decode("latin-1")))
         scope["actor"] = actor
+
+    def looked_up(self, scope: Scope, ip: str) -> AbstractAsyncContextManager[None]:
+        """What is around a request that may look for somebody else's order."""
+        actor: Actor = scope.get("actor", NOBODY)
+        return looking_up(self.counters(), ip) if actor.key_hash else nullcontext()
 
     def count(self, counters: Counters, name: str, most: int, extra: list[tuple[bytes, bytes]]) -> None:
         used, reset = counters.tick(name, MINUTE), seconds_left(MINUTE)

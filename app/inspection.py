@@ -41,6 +41,7 @@ OWN = {
 TAIL = 4096
 KINDS = {
     "unsupported": "Only PDF, JPEG and PNG files are accepted. Please save it as one of these and upload that.",
+    "no_picture": "Only JPEG, PNG and WebP pictures are accepted. Please save it as one of these and upload that.",
     "heic": "This photo is in Apple's HEIC format. Please send it as a JPEG: on an iPhone, choose Settings, Camera, "
     "Formats, Most Compatible and take the photo again, or take a screenshot of it and upload that.",
 }
@@ -102,6 +103,31 @@ async def picture(
     number of pages; 404 for a page that is not there."""
     verdict = await decoded(source, target, "picture", str(page), str(width), seconds=seconds, patience=patience)
     return int(verdict["pages"])
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture that was written: its kind, bytes and pixels."""
+
+    mime_type: str
+    size: int
+    width: int
+    height: int
+
+
+async def photo(source: BinaryIO, target: BinaryIO, side: int) -> Photo:
+    """Write to target what is safe to show of a JPEG, PNG or WebP picture: drawn anew in its own format, upright and
+    on white, at most `side` pixels wide and high. Raises as `inspect` does."""
+    return photo_of(await decoded(source, target, "photo", str(side)), target)
+
+
+async def variant(source: BinaryIO, target: BinaryIO, side: int) -> Photo:
+    """The same, as a WebP."""
+    return photo_of(await decoded(source, target, "variant", str(side)), target)
+
+
+def photo_of(verdict: dict[str, Any], target: BinaryIO) -> Photo:
+    return Photo(verdict["mime_type"], size_of(target), verdict["width"], verdict["height"])
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from uuid import UUID
 from warnings import catch_warnings
 
 from app.clients.mail import Resend
-from app.clients.storage import PrivateFiles, private_files
+from app.clients.storage import PrivateFiles, PublicMedia, private_files, public_media
 from app.clients.stripe import Stripe
 from app.db import SESSION_OPTIONS, Database
 from app.settings import Settings, reveal
@@ -40,6 +40,7 @@ class Tools:
     stripe: Stripe
     post: Resend | None
     files: PrivateFiles
+    media: PublicMedia
 
 
 class Later(Exception):
@@ -89,6 +90,7 @@ def tools_of(settings: Settings, database: Database) -> Tools:
         Stripe(reveal(settings.stripe_secret_key), settings.stripe_api_base),
         Resend(key, settings.resend_api_base, settings.from_email) if key else None,
         private_files(settings),
+        public_media(settings),
     )
 
 

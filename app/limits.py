@@ -7,11 +7,11 @@ from fastapi import Request
 
 from app import auth
 from app.clients.valkey import Counters, seconds_left
-from app.errors import InvalidCredentials, RateLimited, ValidationError
+from app.errors import InvalidCredentials, NotFound, RateLimited, ValidationError
 from app.kit.audit import REQUEST
 
 FIVE_MINUTES, HOUR = 300, 3600
-WRONG_BY_ACCOUNT, WRONG_BY_ADDRESS, REGISTRATIONS, MAILS = 10, 50, 50, 5
+WRONG_BY_ACCOUNT, WRONG_BY_ADDRESS, REGISTRATIONS, MAILS, WRONG_TOKENS = 10, 50, 50, 5, 10
 
 
 async def throttle(request: Request, name: str, most: int, window: int) -> None:
@@ -19,6 +19,26 @@ async def throttle(request: Request, name: str, most: int, window: int) -> None:
     counters: Counters | None = request.app.state.counters
     if counters and await counters.hit(name, window) > most:
         raise RateLimited(headers={"Retry-After": str(seconds_left(window))})
+
+
+@asynccontextmanager
+async def looking_up(counters: Counters | None, ip: str) -> AsyncIterator[None]:
+    """Around a request with the token of a guest's order: what was not found is counted, too much of it must wait.
+
+    Counted before, and taken back unless nothing was found: parallel guesses cannot overtake the count.
+    """
+    name, missed = f"guest:{ip}", False
+    if counters and await counters.hit(name, FIVE_MINUTES) > WRONG_TOKENS:
+        await counters.take_back(name, FIVE_MINUTES)
+        raise RateLimited("Too many wrong look-ups.", headers={"Retry-After": str(seconds_left(FIVE_MINUTES))})
+    try:
+        yield
+    except NotFound:
+        missed = True
+        raise
+    finally:
+        if counters and not missed:
+            await counters.take_back(name, FIVE_MINUTES)
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ import app.resources  # noqa: F401  (declares them)
 from admin.site import mount_admin
 from app import health
 from app.clients.clamav import ClamAv
-from app.clients.storage import private_files
+from app.clients.storage import private_files, public_media
 from app.clients.stripe import Stripe
 from app.clients.valkey import Counters
 from app.db import Database
@@ -120,6 +120,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     application.state.database = database
     application.state.stripe = stripe
     application.state.files = private_files(settings)
+    application.state.media = public_media(settings)
     application.state.scanner = ClamAv(settings.clamav_socket) if settings.clamav_socket else None
     application.state.counters = counters if settings.rate_limits == "on" else None
     application.state.valkey = counters

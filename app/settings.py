@@ -89,9 +89,22 @@ class Settings(BaseSettings):
     frontend_url: str = Field(
         "http://localhost:3000", description="The site that uses the API: allowed by CORS, and where mailed links lead."
     )
+    public_url: Origin | None = Field(
+        None,
+        description="Where the world reaches this server, as https://host; pictures kept here are addressed below it.",
+    )
     currencies: Annotated[list[Code], NoDecode, BeforeValidator(comma_separated)] = Field(
         ["USD", "EUR", "GBP", "CAD", "AED", "DZD", "JPY", "KWD"],
         description="Currencies that prices may have, by their ISO 4217 codes.",
+    )
+    phone_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$", to_upper=True)] = Field(
+        "DZ", description="Country whose phone numbers may come without its code, as two letters of ISO 3166."
+    )
+    unpaid_order_expiration: Annotated[timedelta, BeforeValidator(duration)] = Field(
+        timedelta(hours=1),
+        ge=timedelta(minutes=1),
+        le=timedelta(days=365),
+        description="How long goods wait for a card to be paid; then they are for sale again.",
     )
     admin_email: str | None = Field(None, description="Creates the first admin, together with ADMIN_PASSWORD.")
     admin_password: SecretStr | None = Field(None, description="The first admin's password.")
@@ -159,6 +172,18 @@ class Settings(BaseSettings):
     @property
     def r2_url(self) -> str:
         return self.r2_endpoint or f"https://{self.r2_account_id}.r2.cloudflarestorage.com"
+
+    @property
+    def media_url(self) -> str:
+        """What the keys of pictures are put behind, with a slash between: at R2_PUBLIC_URL, else below /media here."""
+        if self.r2_public_url:
+            return f"{self.r2_public_url.rstrip('/')}/public"
+        return f"{self.here}/media"
+
+    @property
+    def here(self) -> str:
+        """Where this server is reached; nothing in production while PUBLIC_URL is not set."""
+        return (self.public_url or ("" if self.production else f"http://127.0.0.1:{self.port}")).rstrip("/")
 
     @property
     def documents_are_public(self) -> bool:
@@ -233,6 +258,7 @@ def unsafe(settings: Settings) -> list[str]:
         "DATABASE_URL must be set": not settings.database_url,
         "REDIS_URL must be set": not settings.redis_url,
         "FRONTEND_URL must start with https://": not settings.frontend_url.startswith("https://"),
+        "PUBLIC_URL must start with https://": not (settings.public_url or "https://").startswith("https://"),
         "RATE_LIMITS must be on": settings.rate_limits != "on",
         "ADMIN_PASSWORD needs at least 12 characters": password is not None and len(password) < 12,
         "STRIPE_API_BASE must be Stripe's own": settings.stripe_api_base.rstrip("/") != STRIPE,
@@ -271,7 +297,7 @@ def env_example() -> str:
 
 def shown_default(value: Any) -> str:
     if isinstance(value, timedelta):
-        return f"{value.days}d"
+        return f"{value.days}d" if value.days else f"{value.seconds // 3600}h"
     if isinstance(value, list):
         return ",".join(value)
     return "" if value is None else str(value)

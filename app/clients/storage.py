@@ -31,7 +31,7 @@ CHUNK = 256 * 1024
 PART = 5 * 1024 * 1024
 """Bytes read at a time: of a file here or a download, and of an upload to a bucket, which takes no smaller parts."""
 AT_ONCE = 2
-"""Documents that one process stores at a time: the others wait, instead of adding up their memory."""
+"""Files that one process stores at a time: the others wait, instead of adding up their memory."""
 PATIENCE = 30.0
 """Seconds that they wait for a turn."""
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,9}", re.ASCII)
@@ -268,9 +268,11 @@ class PublicMedia:
 
     def __init__(self, store: Store, base_url: str) -> None:
         self.store, self.base_url = store, base_url
+        self.gate, self.patience = asyncio.Semaphore(AT_ONCE), PATIENCE
 
     async def put(self, key: str, file: BinaryIO, mime_type: str) -> None:
-        await self.store.put(key, file, mime_type)
+        async with turn(self.gate, self.patience, StorageDown()):
+            await self.store.put(key, file, mime_type)
 
     async def open(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         return await self.store.open(key, start, stop)
@@ -279,7 +281,7 @@ class PublicMedia:
         await self.store.delete(key)
 
     def url(self, key: str) -> str:
-        """Where browsers fetch it: at R2_PUBLIC_URL, else below `/media` of this site."""
+        """Where browsers fetch it."""
         return f"{self.base_url}/{check(key)}"
 
 
@@ -295,10 +297,9 @@ def private_files(settings: Settings, seconds: float = SECONDS) -> PrivateFiles:
 
 def public_media(settings: Settings, seconds: float = SECONDS) -> PublicMedia:
     """Pictures as the settings say: in the bucket, else in a local folder."""
-    base_url = f"{settings.r2_public_url.rstrip('/')}/public" if settings.r2_public_url else "/media"
     if settings.r2_bucket:
-        return PublicMedia(r2(settings, "s3", settings.r2_bucket, "public", seconds), base_url)
-    return PublicMedia(folder(settings.data_dir / "storage" / "public", 0o755, seconds=seconds), base_url)
+        return PublicMedia(r2(settings, "s3", settings.r2_bucket, "public", seconds), settings.media_url)
+    return PublicMedia(folder(settings.data_dir / "storage" / "public", 0o755, seconds=seconds), settings.media_url)
 
 
 def clouds(settings: Settings, seconds: float) -> list[Store]:

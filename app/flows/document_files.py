@@ -1,4 +1,4 @@
-"""The files of documents: reading them, for their owner and for staff; their thumbnails; and erasing them."""
+"""The files of documents: reading them, for their owner and for staff; and their thumbnails."""
 
 import re
 from tempfile import TemporaryFile
@@ -22,7 +22,6 @@ from app.kit.access import Actor, either
 from app.kit.reading import key_of, visible
 from app.kit.web import PREFIX, SignedIn, problems
 from app.resources.documents import ENDINGS, Document, DocumentStatus, desk_documents, documents
-from app.resources.erasures import Erasure
 from app.resources.orders import Order, OrderStatus
 
 router = APIRouter(prefix=PREFIX, tags=["Documents"])
@@ -190,19 +189,3 @@ async def keep_thumbnail(database: Database, id: UUID, address: str) -> None:
     noted = update(Document).where(Document.c.id == id, Document.c.thumbnail_key.is_(None))
     async with database.transaction() as session:
         await session.execute(noted.values(thumbnail_key=address, updated_at=Document.c.updated_at))
-
-
-# -- erasing
-
-
-@jobs.task
-async def erase_file(tools: Tools, id: UUID) -> None:
-    """Erase a file whose document is gone. Tried until the store has done it."""
-    async with tools.database.transaction() as session:
-        erasure = await session.get(Erasure, id)
-    if erasure is None:
-        return
-    await tools.files.delete(erasure.address)
-    async with tools.database.transaction() as session:
-        if done := await session.get(Erasure, id):
-            await session.delete(done)

@@ -5,67 +5,44 @@ is swept (`reconciling.py`, `document_files.py`).
 """
 
 import asyncio
-import hashlib
 import logging
 import unicodedata
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile, TemporaryFile
-from typing import Any, BinaryIO, cast
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.clients.clamav import ClamAv
 from app.clients.storage import PrivateFiles
 from app.db import Database
-from app.errors import (
-    BadRequest,
-    Conflict,
-    NotFound,
-    PayloadTooLarge,
-    Unavailable,
-    UnsupportedMediaType,
-    ValidationError,
-)
-from app.inspection import PATIENCE, Inspected, inspect, on_disk
+from app.errors import Conflict, NotFound, Unavailable, ValidationError
+from app.inspection import Inspected, inspect, on_disk
 from app.kit import audit, changes, reading
 from app.kit.access import Actor, mine
 from app.kit.once import Key, begin_work, keep
-from app.kit.schemas import Input, data_of, read_schema, validated
+from app.kit.schemas import Input, data_of, read_schema
 from app.kit.web import PREFIX, SignedIn, example_of, problems
+from app.multipart import Sent, in_turn, received
 from app.resources.documents import ENDINGS, Document, documents
-from app.resources.orders import Order, OrderStatus, orders
+from app.resources.order_views import orders
+from app.resources.orders import Order, OrderStatus
 from app.resources.services import DocumentCategory
 from app.resources.users import User
-from app.turns import turn
 
 log = logging.getLogger("souk.uploads")
 router = APIRouter(prefix=PREFIX, tags=["Documents"])
-LARGEST = 10 * 1024 * 1024
 TOO_LARGE = (
     "A document may have at most 10 MiB (10,485,760 bytes). Please take the photo at a lower resolution, or save the "
     "PDF with smaller pictures."
 )
 MOST = 500
 """Documents that one customer may keep."""
-LONGEST_NAME, LONGEST_FIELD = 120, 10_000
-MOST_FIELDS = 10
-FORM_ERRORS = {
-    "Too many files": "Send one file at a time.",
-    "Too many fields": f"The form has more than {MOST_FIELDS} fields. It takes `file`, `category` and `order_id`.",
-    "Part exceeded": "A field of the form is too long.",
-}
-"""By how the parser's own words begin."""
-FORM_ERROR = "The form could not be read as multipart/form-data. If the name of the file is very long, shorten it."
-KEPT_IN_MEMORY = 64 * 1024
-"""Bytes of an upload that are not on the disk yet."""
+LONGEST_NAME = 120
 Asked = tuple[Actor, str, str, bytes]
 """Who asks, at which address, with which Idempotency-Key, for what."""
 
@@ -87,18 +64,15 @@ class UploadFields(Input):
 
 @dataclass(frozen=True)
 class Upload:
-    """A file as it was sent, in a temporary file without a name, and what was said of it."""
+    """A file as it was sent, and what was said of it."""
 
-    file: BinaryIO
-    name: str
+    sent: Sent
     category: DocumentCategory
     order_id: UUID | None
 
     def fingerprint(self) -> bytes:
-        """What tells two uploads apart; the multipart boundary is another one in each repeat."""
-        self.file.seek(0)
-        content = hashlib.file_digest(cast(Any, self.file), "sha256").hexdigest()
-        return f"{self.category}\n{self.order_id}\n{self.name}\n{content}".encode()
+        """What tells two uploads apart."""
+        return f"{self.category}\n{self.order_id}\n{self.sent.name}\n{self.sent.digest()}".encode()
 
 
 BODY: dict[str, Any] = {
@@ -144,58 +118,12 @@ async def upload_document(request: Request, actor: SignedIn, idempotency_key: Ke
     PDFs with a password, scripts or attachments are refused. Our staff look at it and write to you.
     """
     with on_disk(), TemporaryFile() as clean:
-        async with received(request) as upload:
+        async with received(request, TOO_LARGE, UploadFields) as sent:
+            upload = Upload(sent, sent.fields["category"], sent.fields.get("order_id"))
             async with in_turn(actor):
-                found = await inspect(upload.file, clean)
+                found = await inspect(sent.file, clean)
             await scan(request.app.state.scanner, clean)
             return await store(request, actor, upload, clean, found, idempotency_key)
-
-
-GATES: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
-
-
-def in_turn(actor: Actor) -> AbstractAsyncContextManager[None]:
-    """One file of each customer is looked into at a time, so that nobody's many keep others from theirs."""
-    busy = Unavailable("Your other files are still being read, try again in a moment.")
-    return turn(GATES.setdefault(actor.id, asyncio.Lock()), PATIENCE, busy)
-
-
-# -- what was sent
-
-
-@asynccontextmanager
-async def received(request: Request) -> AsyncIterator[Upload]:
-    """The upload, read from the request. Raises what is wrong with its form."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise UnsupportedMediaType("Send the file as multipart/form-data.")
-    parser = MultiPartParser(
-        request.headers, cast(Any, request.stream()), max_files=1, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD
-    )
-    parser.spool_max_size = KEPT_IN_MEMORY
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        known = (sentence for start, sentence in FORM_ERRORS.items() if error.message.startswith(start))
-        raise BadRequest(next(known, FORM_ERROR)) from None
-    try:
-        yield upload_of(form.multi_items())
-    finally:
-        await form.close()
-
-
-def upload_of(parts: list[tuple[str, UploadFile | str]]) -> Upload:
-    names = [name for name, _ in parts]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValidationError.of(f"/{twice[:100]}", "given_twice", "Give this field once.")
-    values: dict[str, Any] = dict(parts)
-    file = values.pop("file", None)
-    fields = validated(UploadFields, {name: value or None for name, value in values.items()})
-    if not isinstance(file, UploadFile):
-        raise ValidationError.of("/file", "missing", "Choose a file.")
-    if (file.size or 0) > LARGEST:
-        raise PayloadTooLarge(TOO_LARGE)
-    cast(SpooledTemporaryFile[bytes], file.file).rollover()
-    return Upload(file.file, file.filename or "", fields["category"], fields.get("order_id"))
 
 
 def clean_name(name: str, mime_type: str) -> str:
@@ -266,7 +194,7 @@ async def expected(
         user_id=actor.id,
         order_id=upload.order_id,
         category=upload.category,
-        original_name=clean_name(upload.name, found.mime_type),
+        original_name=clean_name(upload.sent.name, found.mime_type),
         file_size=found.size,
         mime_type=found.mime_type,
         pages=found.pages,

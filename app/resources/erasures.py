@@ -1,8 +1,11 @@
-"""Files that are to be erased. The database writes a row when a document is deleted; a job erases and takes it away."""
+"""Files that are to be erased. The database writes a row when one that has files is deleted; a job erases them."""
 
 from datetime import datetime
 
 from app.kit.table import Line, Table
+
+MEDIA = "media"
+"""The store in addresses of public media (`media:products/…`); every other one is of private files."""
 
 
 class Erasure(Table, table=True):

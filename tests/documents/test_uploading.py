@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from app.clients.clamav import ClamAv
-from app.flows.uploads import LARGEST, MOST, QuotaReached, check_quota, clean_name, in_turn
+from app.flows.uploads import MOST, QuotaReached, check_quota, clean_name
+from app.multipart import LARGEST, in_turn
 from app.resources.documents import Document
 from tests.documents.conftest import drawn, unreachable
 from tests.doubles.clamav import EICAR, LocalClamAv

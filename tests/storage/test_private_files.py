@@ -108,8 +108,8 @@ async def test_what_is_no_address_is_refused(settings, address):
 
 
 def test_the_url_of_a_picture(settings):
-    assert public_media(settings()).url("products/1.jpg") == "/media/products/1.jpg"
-    assert public_media(settings("s3")).url("products/1.jpg") == "/media/products/1.jpg"
+    assert public_media(settings()).url("products/1.jpg") == "http://127.0.0.1:8000/media/products/1.jpg"
+    assert public_media(settings("s3")).url("products/1.jpg") == "http://127.0.0.1:8000/media/products/1.jpg"
     media = public_media(settings("s3", "s3-private", r2_public_url="https://pictures.souk.example/"))
     assert media.url("products/1.jpg") == "https://pictures.souk.example/public/products/1.jpg"
 
