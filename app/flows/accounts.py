@@ -26,7 +26,10 @@ from app.kit.schemas import Input, Output, data_of, given, read_schema, update_s
 from app.kit.table import Email, Line, Phone, Title, no_nul, now
 from app.kit.web import PREFIX, Caller, SignedIn, example_of, json_response, problems
 from app.limits import FIVE_MINUTES, HOUR, MAILS, REGISTRATIONS, guessing, throttle
+from app.resources import carts
+from app.resources.cart_items import KeptCart
 from app.resources.emails import mail
+from app.resources.orders import UNCLAIMED, claim
 from app.resources.sessions import RevokedToken
 from app.resources.users import EXAMPLE, User, by_email, profiles
 from app.settings import get_settings, signing_key
@@ -72,6 +75,7 @@ class Credentials(Input):
 
     email: Annotated[Typed, AfterValidator(str.strip)]
     password: Typed
+    cart: KeptCart | None = None
 
 
 class TokenForm(Input):
@@ -214,8 +218,17 @@ async def login(request: Request, body: Credentials) -> Response:
 
     Send the token as `Authorization: Bearer …`. Ten wrong passwords for an account from one address block it there
     for up to five minutes.
+
+    A client that kept a `cart` for its guest may send it along: of each product the larger quantity of both carts
+    counts, as far as the stock goes. What is no longer sold is left out, and sending it again changes nothing.
     """
     actor, token = await sign_in(request, body.email, body.password)
+    assert actor.id
+    database = database_of(request)
+    if body.cart or await database.read(UNCLAIMED, user_id=actor.id):
+        async with database.transaction() as session:
+            await carts.merge(session, actor.id, body.cart or [])
+            await claim(session, await session.get_one(User, actor.id))
     return await token_response(database_of(request), actor, token)
 
 
@@ -390,10 +403,14 @@ async def reset_password(request: Request, body: PasswordReset) -> None:
 
 @router.post("/auth/verify", operation_id="verify", response_model=None, responses={200: PROFILE, **problems(422)})
 async def verify(session: Session, body: Verification) -> Response:
-    """Verify an e-mail address with a mailed token"""
+    """Verify an e-mail address with a mailed token
+
+    What was ordered with this address without signing in belongs to the account from then on.
+    """
     user = await holder(session, body.token, "verify")
     actor = Actor(user.id, user.role)
     user.is_verified, user.updated_at = True, now()
+    await claim(session, user)
     session.add(audit.entry(actor, "verified", user, {"is_verified": [False, True]}))
     await session.flush()
     return json_response(await reading.one(session, profiles, actor, user.id))
