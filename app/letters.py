@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError, select_autoescape
@@ -19,6 +20,7 @@ from markupsafe import Markup
 
 from app.errors import AppError
 from app.receipt import card, moment, money, receipt
+from app.resources.order_letters import guest_token
 
 FOLDER = Path(__file__).parent.parent / "email_templates"
 RECEIPTS = ("order_confirmed", "payment_received")
@@ -71,11 +73,18 @@ def letter(template: str, context: Mapping[str, Any], shop: str = "Souk", *, att
     if missing := sample(template).keys() - context.keys():
         raise LetterError(f"The mail {template} lacks {', '.join(sorted(missing))}.")
     try:
-        return written(template, {**context, "shop": shop}, shop, attach)
+        return written(template, {**context, **guests_link(context), "shop": shop}, shop, attach)
     except UndefinedError as error:
         raise LetterError(f"The mail {template} lacks something: {error.message}.") from error
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise LetterError(f"The mail {template} cannot use a value: {error!r}.") from error
+
+
+def guests_link(context: Mapping[str, Any]) -> dict[str, str]:
+    """Who ordered without an account opens the order by the token in the link; it is made now and kept nowhere."""
+    if "guest_order" not in context:
+        return {}
+    return {"order_url": f"{context['order_url']}?token={guest_token(UUID(context['guest_order']))}"}
 
 
 def written(template: str, context: Mapping[str, Any], shop: str, attach: bool) -> Letter:

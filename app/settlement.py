@@ -21,7 +21,9 @@ from app.kit.access import Actor
 from app.kit.flow import move
 from app.kit.table import from_minor_units, minor_units, money, now
 from app.receipt import card
-from app.resources.orders import Order, OrderStatus, flow_of, tell_customer
+from app.resources.order_flows import flow_of
+from app.resources.order_letters import tell_customer
+from app.resources.orders import Order, OrderStatus
 from app.resources.payments import OPEN, Payment, PaymentStatus
 from app.resources.refunds import Refund, RefundStatus
 

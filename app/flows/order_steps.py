@@ -17,7 +17,9 @@ from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
 from app.kit.table import Line, Note
 from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
 from app.resources.documents import Document
-from app.resources.orders import Order, OrderStatus, desk_orders, flow_of, orders, own, shop_orders
+from app.resources.order_flows import flow_of
+from app.resources.order_views import desk_orders, orders, own, shop_orders
+from app.resources.orders import Order, OrderStatus
 from app.resources.payments import Payment
 from app.resources.refunds import Refund, RefundStatus
 from app.resources.status_changes import StatusChange
@@ -127,7 +129,9 @@ HISTORY = Statement(
         StatusChange.c.reason,
         User.c.full_name,
         User.c.id,
+        User.c.id == Order.c.user_id,
     )
+    .join(Order, Order.c.id == StatusChange.c.order_id)
     .join(User, User.c.id == StatusChange.c.actor_id, isouter=True)
     .where(StatusChange.c.order_id == bindparam("order_id", type_=Uuid()))
     .order_by(StatusChange.c.at, StatusChange.c.id)
@@ -176,11 +180,11 @@ async def timeline(database: Database, order_id: UUID, reader: Actor | None = No
             "at": at,
             "kind": "status" if from_status else "placed",
             "text": STEPS[to_status] + (f": {reason}" if reason else ""),
-            "by": by_whom(name, user_id, reader),
+            "by": by_whom(name, user_id, reader, bool(is_customer)),
             "from_status": from_status,
             "to_status": to_status,
         }
-        for at, from_status, to_status, reason, name, user_id in rows
+        for at, from_status, to_status, reason, name, user_id, is_customer in rows
     ]
     refunds = [
         {
@@ -217,10 +221,10 @@ def document_events(
     return [{"kind": "document", **event} for event in (came, decided) if event["at"]]
 
 
-def by_whom(name: str | None, user_id: UUID | None, reader: Actor | None) -> str | None:
+def by_whom(name: str | None, user_id: UUID | None, reader: Actor | None, is_customer: bool = False) -> str | None:
     if name is None or reader is None:
         return name
-    return "You" if user_id == reader.id else "Our team"
+    return "You" if user_id == reader.id else "The customer" if is_customer else "Our team"
 
 
 def timeline_route(resource: Resource, rule: Rule, tag: str, operation: str) -> None:

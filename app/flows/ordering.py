@@ -1,31 +1,48 @@
-"""Placing an order: the server looks up the price, numbers the order and keeps a snapshot of what was bought."""
+"""Placing an order: the server looks up the price, numbers the order and keeps a snapshot of what was bought.
 
+Services are placed here, goods by `selling.py`, which checkout uses too.
+"""
+
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ConfigDict
+from pydantic import ConfigDict, WrapValidator
+from pydantic import ValidationError as Invalid
 from sqlalchemy import Text, Uuid, bindparam, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, Statement, plain, run
-from app.errors import ValidationError
+from app.errors import NotAuthenticated, ValidationError
 from app.kit import audit, reading
 from app.kit.access import Actor
 from app.kit.audit import AuditEntry
 from app.kit.changes import insert_together, new_row
-from app.kit.once import Key, begin, keep
-from app.kit.schemas import Input, data_of, read_schema
-from app.kit.table import exponent, new_id, now
-from app.kit.web import PREFIX, SignedIn, example_of, json_response, problems
-from app.resources.emails import Email
+from app.kit.once import Key, Replayed, asking, begin, keep
+from app.kit.schemas import Input, as_validation_error, data_of, read_schema
+from app.kit.table import Email, Title, exponent, new_id, now
+from app.kit.web import PREFIX, Caller, example_of, json_response, problems
+from app.resources.emails import Email as Mail
 from app.resources.number_series import next_number
 from app.resources.order_items import OrderItem
-from app.resources.orders import CustomerInfo, Order, OrderStatus, ServiceDetails, order_letter, orders
+from app.resources.order_letters import order_letter
+from app.resources.order_views import orders
+from app.resources.orders import CustomerInfo, Order, OrderStatus, ServiceDetails
 from app.resources.services import Service
 from app.resources.status_changes import StatusChange
+from app.selling import place, with_tokens
+from app.wanted import GoodsOrderCreate, offered
 
 router = APIRouter(prefix=PREFIX, tags=["Orders"])
+
+
+class Traveller(CustomerInfo):
+    """Whom a service is for; we write to him."""
+
+    email: Email
+    country: Title
 
 
 class OrderCreate(Input):
@@ -53,10 +70,20 @@ class OrderCreate(Input):
     )
 
     service_id: UUID
-    customer_info: CustomerInfo
+    customer_info: Traveller
     service_details: ServiceDetails | None = None
 
 
+def one_kind(value: Any, _: Any) -> OrderCreate | GoodsOrderCreate:
+    """Validates by the model that is meant, so that errors point into it."""
+    kind = GoodsOrderCreate if isinstance(value, dict) and "items" in value else OrderCreate
+    try:
+        return kind.model_validate(value)
+    except Invalid as error:
+        raise as_validation_error(error.errors(), value) from None
+
+
+AnyOrder = Annotated[OrderCreate | GoodsOrderCreate, WrapValidator(one_kind)]
 SOLD = ("title", "type", "price", "currency", "region", "specs", "features", "required_documents")
 FOR_SALE = Statement(
     select(*(Service.c[name] for name in SOLD)).where(
@@ -80,12 +107,19 @@ MADE = {
     response_model=None,
     responses={201: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(400, 401, 409, 413, 422)},
 )
-async def create_order(request: Request, actor: SignedIn, body: OrderCreate, idempotency_key: Key = None) -> Response:
-    """Order a service
+async def create_order(request: Request, actor: Caller, body: AnyOrder, idempotency_key: Key = None) -> Response:
+    """Order a service, or goods of one seller
 
-    The order starts PENDING with the service's present price. Its number comes from a series without gaps.
+    The order starts PENDING with the present prices. Its number comes from a series without gaps. A service takes an
+    account. Goods take none: whoever is not signed in gets the `access_token` of his order, once, to be sent as
+    `X-Order-Token`. Goods of several sellers are 409 `several_sellers`, for which there is checkout; more than there is
+    of a product is 409 `out_of_stock`.
     """
     database: Database = request.app.state.database
+    if isinstance(body, GoodsOrderCreate):
+        return await order_goods(request, actor, body, idempotency_key)
+    if actor.id is None:
+        raise NotAuthenticated()
     if idempotency_key is None:  # placing is one statement, so it needs no transaction around it
         order_id = await place_service_order(database, actor, body)
         return json_response(await reading.one(database, orders, actor, order_id), 201)
@@ -93,6 +127,17 @@ async def create_order(request: Request, actor: SignedIn, body: OrderCreate, ide
         await begin(request, session, actor, idempotency_key)
         order_id = await place_service_order(session, actor, body)
         return await keep(session, await reading.one(session, orders, actor, order_id))
+
+
+async def order_goods(request: Request, actor: Actor, body: GoodsOrderCreate, key: str | None) -> Response:
+    database: Database = request.app.state.database
+    asked = asking(actor, request.url.path, key, await request.body()) if key is not None else None
+    try:
+        read = partial(offered, database, body.items)
+        answer = await place(database, body.buyer(actor), read, asked, is_checkout=False)
+    except Replayed as replayed:
+        return replayed.answer(with_tokens(replayed.kept, actor))
+    return json_response(answer, 201)
 
 
 async def place_service_order(source: AsyncSession | Database, actor: Actor, wanted: OrderCreate) -> UUID:
@@ -132,7 +177,7 @@ async def place_service_order(source: AsyncSession | Database, actor: Actor, wan
     changes = {"status": [None, OrderStatus.PENDING], "total_amount": [None, price]}
     entry = new_row(AuditEntry, **stamps, **audit.facts(actor, "created", Order, order_id, changes))
     received = new_row(
-        Email,
+        Mail,
         **stamps,
         recipient=wanted.customer_info.email,
         template="order_received",

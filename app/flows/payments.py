@@ -14,12 +14,14 @@ from app.clients.stripe import Standing, State, Stripe, StripeRefused
 from app.db import Database
 from app.errors import Conflict, NotFound, Unavailable
 from app.kit import audit, changes, reading
-from app.kit.access import Actor, mine
+from app.kit.access import Actor
 from app.kit.once import Key, Replayed, begin, keep
 from app.kit.schemas import Data, Input, Output, data_of, read_schema
 from app.kit.table import Line, minor_units, now
-from app.kit.web import PREFIX, SignedIn, example_of, json_response, problems
-from app.resources.orders import Order, OrderStatus, orders
+from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
+from app.resources.order_flows import OrderNotPaid
+from app.resources.order_views import orders, own
+from app.resources.orders import Order, OrderStatus
 from app.resources.payments import Payment, PaymentMethod, PaymentStatus, payments
 from app.settlement import PAID, settle
 
@@ -53,10 +55,6 @@ class PaymentInReview(Conflict):
 
 class NotPayable(Conflict):
     """This sum cannot be paid by card."""
-
-
-class OrderNotPaid(Conflict):
-    """This order has not been paid yet."""
 
 
 class AmountMismatch(Conflict):
@@ -105,10 +103,11 @@ INTENT: dict[str, Any] = {
     "/payments/create-intent",
     status_code=201,
     operation_id="createPaymentIntent",
+    dependencies=[rule_needed(own)],
     response_model=None,
     responses={201: INTENT, 200: INTENT, **problems(400, 401, 404, 409, 422)},
 )
-async def create_intent(request: Request, actor: SignedIn, body: IntentWanted, idempotency_key: Key = None) -> Response:
+async def create_intent(request: Request, actor: Caller, body: IntentWanted, idempotency_key: Key = None) -> Response:
     """Begin to pay an order by card
 
     Give the `client_secret` to Stripe.js. Asking again gives the same open intent (200), also after a declined card;
@@ -154,7 +153,7 @@ def with_secret(payment: Any, standing: Standing) -> bytes:
 
 async def open_payment(session: AsyncSession, actor: Actor, order_id: str) -> tuple[Order, Payment, bool]:
     """The order's open payment, made if there is none, and whether it was made. Raises why it cannot be paid."""
-    order: Order = await changes.locked(session, orders, actor, order_id, mine)
+    order: Order = await changes.locked(session, orders, actor, order_id, own)
     current = await session.scalar(select(Payment).where(Payment.c.order_id == order.id, Payment.c.is_current))
     check_payable(order, current)
     if current and current.stripe_payment_intent_id is None and current.created_at < now() - PATIENCE:
@@ -222,10 +221,11 @@ async def attach(session: AsyncSession, payment: Payment, standing: Standing) ->
 @router.post(
     "/payments/confirm",
     operation_id="confirmPayment",
+    dependencies=[rule_needed(own)],
     response_model=None,
     responses={200: {"model": data_of(PaymentShown), **example_of(payments)}, **problems(401, 404, 409, 422)},
 )
-async def confirm_payment(request: Request, actor: SignedIn, body: Confirmation) -> Response:
+async def confirm_payment(request: Request, actor: Caller, body: Confirmation) -> Response:
     """Find out whether an order is paid
 
     Looks at Stripe, whatever the caller believes. 200 when the payment succeeded or is on its way (PROCESSING), else

@@ -9,19 +9,24 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, and_, cast, column, delete, exists, func, or_, select, table, update
 
 from app import jobs
 from app.errors import AppError, Unavailable
 from app.jobs import LONGEST, Tools
+from app.kit.access import Actor
+from app.kit.flow import move
 from app.kit.once import KEPT, KeptAnswer
 from app.kit.table import Table, now
 from app.resources.documents import Document
 from app.resources.emails import Email, EmailStatus
 from app.resources.erasures import Erasure
-from app.resources.orders import Order, OrderStatus
-from app.resources.payments import OPEN, Payment
+from app.resources.order_flows import flow_of
+from app.resources.orders import Order, OrderKind, OrderStatus
+from app.resources.payments import OPEN, Payment, PaymentMethod, PaymentStatus
+from app.resources.product_images import ProductImage
 from app.resources.refunds import Refund, RefundStatus
 from app.resources.stripe_events import EventStatus, InvalidEvent, StripeEvent, remember
 from app.settlement import settle
@@ -34,13 +39,15 @@ AFTERWARDS = ("charge.refunded", "refund.failed", "refund.updated", "charge.disp
 LOOK_BACK = timedelta(days=1)
 UNFINISHED = timedelta(minutes=15)
 """Longer than any upload takes."""
+PAYING = timedelta(minutes=15)
+"""So long somebody who has begun to pay may take, even when the time to pay is over."""
 JOBS = table("procrastinate_jobs", column("task_name"), column("args"), column("status"))
 
 
 @jobs.every(lambda settings: settings.reconcile_seconds)
 async def reconcile(tools: Tools) -> None:
     """One round. Parts do not wait for each other's luck: one that fails is logged, and tried again next time."""
-    for part in (sweep_jobs, sweep_uploads, sweep_answers, look_at_open_payments, look_for_lost_events):
+    for part in (sweep_jobs, sweep_uploads, sweep_answers, look_at_open_payments, expire_orders, look_for_lost_events):
         try:
             await part(tools)
         except Exception as error:
@@ -58,6 +65,8 @@ async def sweep_jobs(tools: Tools) -> None:
     await touch(tools, Order, "release_payments", unreleased())
     undrawn = and_(Document.c.is_ready, Document.c.thumbnail_key.is_(None))
     await touch(tools, Document, "draw_thumbnail", undrawn, "is_ready")
+    without = and_(ProductImage.c.is_ready, ~ProductImage.c.has_variants, ~ProductImage.c.has_failed)
+    await touch(tools, ProductImage, "draw_variants", without, "is_ready")
     await touch(tools, Erasure, "erase_file", Erasure.c.due_at < now(), "due_at")
 
 
@@ -100,12 +109,14 @@ async def touch(
 
 
 async def sweep_uploads(tools: Tools) -> None:
-    """Documents whose bytes never came, because the process died: their rows go, and their files are erased."""
-    async with tools.database.transaction() as session:
-        never = (~Document.c.is_ready, Document.c.created_at < now() - UNFINISHED)
-        swept = await session.execute(delete(Document).where(*never))
-    if swept.rowcount:  # type: ignore[attr-defined]
-        log.warning("uploads that were never finished: %s", swept.rowcount)  # type: ignore[attr-defined]
+    """Files whose bytes never came, because the process died: their rows go, and the files are erased."""
+    uploaded: tuple[type[Document | ProductImage], ...] = (Document, ProductImage)
+    for of in uploaded:
+        never = (~of.c.is_ready, of.c.created_at < now() - UNFINISHED)
+        async with tools.database.transaction() as session:
+            swept = await session.execute(delete(of).where(*never))
+        if swept.rowcount:  # type: ignore[attr-defined]
+            log.warning("%s never finished: %s", of.__tablename__, swept.rowcount)  # type: ignore[attr-defined]
 
 
 async def sweep_answers(tools: Tools) -> None:
@@ -135,6 +146,50 @@ async def look_at_open_payments(tools: Tools, seconds: float = LONGEST / 2) -> N
                     away.set()
 
     await asyncio.gather(*map(look, await open_payments(tools)))
+
+
+async def expire_orders(tools: Tools) -> None:
+    """Goods that were to be paid by card and were not, are for sale again. Stripe is asked once more before."""
+    unpaid = is_unpaid(tools.settings.unpaid_order_expiration)
+    async with tools.database.transaction() as session:
+        due = list(await session.scalars(select(Order.c.id).where(unpaid).order_by(Order.c.id).limit(MOST)))
+    for order_id in due:
+        if tools.stripe.key and not await asked_stripe(tools, order_id):
+            return
+        async with tools.database.transaction() as session:
+            held = select(Order).where(Order.c.id == order_id, unpaid).with_for_update(skip_locked=True)
+            if order := await session.scalar(held):
+                given = {"reason": "It was not paid in time."}
+                await move(session, flow_of(order), order, OrderStatus.CANCELLED, Actor(), "clock", **given)
+
+
+async def asked_stripe(tools: Tools, order_id: UUID) -> bool:
+    """Settle the order's open payment with what Stripe says, if it has one. False when Stripe is away."""
+    async with tools.database.transaction() as session:
+        known = Payment.c.stripe_payment_intent_id.is_not(None)
+        current = await session.scalar(
+            select(Payment).where(Payment.c.order_id == order_id, Payment.c.is_current, known)
+        )
+    try:
+        if current:
+            await look_at(tools, current)
+    except AppError as error:
+        log.warning("payment %s: %s", current and current.id, error)
+        return not isinstance(error, Unavailable)
+    return True
+
+
+def is_unpaid(window: timedelta) -> ColumnElement[bool]:
+    """Orders of goods whose time to be paid is over, and which nobody is paying just now."""
+    may_be_paid = or_(Payment.c.needs_review, Payment.c.created_at > now() - min(window, PAYING))
+    return and_(
+        Order.c.kind == OrderKind.GOODS,
+        Order.c.payment_method == PaymentMethod.CARD,
+        Order.c.status == OrderStatus.PENDING,
+        Order.c.payment_status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED)),
+        Order.c.created_at < now() - window,
+        ~exists().where(Payment.c.order_id == Order.c.id, Payment.c.is_current, may_be_paid),
+    )
 
 
 async def look_for_lost_events(tools: Tools) -> None:

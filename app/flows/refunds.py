@@ -22,13 +22,17 @@ from app.kit.schemas import Input, check_money, data_of, read_schema
 from app.kit.table import Note, Price, minor_units, now
 from app.kit.web import PREFIX, Caller, example_of, problems, rule_needed
 from app.resources.orders import Order
-from app.resources.payments import OPEN, Payment, desk_payments
+from app.resources.payments import OPEN, Payment, PaymentMethod, desk_payments
 from app.resources.refunds import Refund, RefundStatus
 from app.settlement import RefundInProgress, lock, record_refund, request_refund, review, settle
 
 router = APIRouter(prefix=PREFIX, tags=["Staff"])
 PATIENCE = timedelta(minutes=1)
 """After this time we look for the refund at Stripe before we ask for it again: keys are forgotten after a day."""
+
+
+class PaidInCash(Conflict):
+    """This was paid in cash, so it goes back by hand."""
 
 
 class RefundFailed(Conflict):
@@ -88,6 +92,8 @@ async def ask(
     allowed(admin, actor)
     await reading.one(session, desk_payments, actor, payment_id)
     _, payment = await lock(session, UUID(payment_id))
+    if payment.payment_method is not PaymentMethod.CARD:
+        raise PaidInCash()
     asked_before = select(Refund).where(Refund.c.payment_id == payment.id, Refund.c.asked_as == asked_as)
     if asked_as and (known := await session.scalar(asked_before)):
         if wanted.reason != known.reason or wanted.amount not in (None, known.amount):

@@ -27,7 +27,9 @@ from app.resources.documents import (
     documents_of_order,
 )
 from app.resources.emails import mail
-from app.resources.orders import Order, OrderStatus, desk_orders, tell_customer
+from app.resources.order_letters import tell_customer
+from app.resources.order_views import desk_orders
+from app.resources.orders import Order, OrderStatus
 from app.resources.services import DocumentCategory
 from app.resources.users import User
 from app.settings import get_settings

@@ -4,7 +4,7 @@ from app.kit.access import Role, only, staff
 from app.kit.reading import embedded
 from app.kit.resource import Computed, Look, Resource
 from app.kit.schemas import rows_of
-from app.resources.orders import desk_orders
+from app.resources.order_views import desk_orders
 from app.resources.users import EXAMPLE, SECRETS, User
 
 customers = Resource(

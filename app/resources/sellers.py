@@ -52,7 +52,7 @@ class Seller(Table, table=True):
     is_blocked: bool = False
 
 
-PRODUCTS = table("products", column("seller_id", Uuid()), column("is_listed"))
+PRODUCTS = table("products", column("id", Uuid()), column("seller_id", Uuid()), column("is_listed"))
 
 
 async def prepare(session: AsyncSession, actor: Actor, shop: Seller, values: dict[str, Any]) -> None:
@@ -65,15 +65,15 @@ async def prepare(session: AsyncSession, actor: Actor, shop: Seller, values: dic
 
 
 async def list_products(session: AsyncSession, shop: Seller, listed: bool) -> None:
-    """Put all products of a shop on the shelves, or take them off."""
-    await session.execute(
-        update(PRODUCTS).where(PRODUCTS.c.seller_id == shop.id, PRODUCTS.c.is_listed != listed).values(is_listed=listed)
-    )
+    """Put all products of a shop on the shelves, or take them off. They are locked in id order, as checkout does."""
+    moved = select(PRODUCTS.c.id).where(PRODUCTS.c.seller_id == shop.id, PRODUCTS.c.is_listed != listed)
+    held = moved.order_by(PRODUCTS.c.id).with_for_update(key_share=True).cte("held")
+    await session.execute(update(PRODUCTS).where(PRODUCTS.c.id == held.c.id).values(is_listed=listed))
 
 
 async def follow_account(session: AsyncSession, user_id: UUID, name: str, may_sell: bool) -> None:
     """Make a shop for whoever becomes a seller, and block it for as long as he may not sell."""
-    shop = await session.scalar(select(Seller).where(Seller.c.user_id == user_id).with_for_update())
+    shop = await session.scalar(select(Seller).where(Seller.c.user_id == user_id).with_for_update(key_share=True))
     if shop is None and may_sell:
         shop_id = new_id()
         slug = f"{slugify(name, max_length=180) or 'shop'}-{shop_id.hex[-6:]}"
@@ -87,6 +87,12 @@ def category_of(resource: Resource) -> Any:
     """The category of the account."""
     found: Select[Any] = select(literal_column("users.seller_category")).select_from(table("users"))
     return type_coerce(found.where(literal_column("users.id") == resource.column("user_id")).scalar_subquery(), String)
+
+
+async def currency_of(session: AsyncSession, actor: Actor) -> str:
+    """What this seller's shop sells in."""
+    found: str | None = await session.scalar(select(Seller.c.currency).where(Seller.c.user_id == actor.id))
+    return found or home_currency()
 
 
 CATEGORY = Computed(SellerCategory | None, category_of)
@@ -135,7 +141,7 @@ desk_sellers = Resource(
         group="People",
         icon="building-store",
         title="shop_name",
-        columns=("shop_name", "city", "currency", "is_verified", "is_open", "is_blocked", "created_at"),
+        columns=("shop_name", "category", "city", "currency", "is_verified", "is_open", "is_blocked", "created_at"),
         order=35,
     ),
 )
@@ -148,7 +154,8 @@ shop = Resource(
     read=seller,
     update=seller,
     writable=OWN,
-    hidden=("is_blocked",),
+    hidden=("is_blocked", "user_id"),
+    computed={"category": CATEGORY},
     prepare=prepare,
     rest=False,
     admin=Look(

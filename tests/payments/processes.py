@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import psycopg
@@ -26,10 +26,14 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from app import auth
 from app.db import sqlalchemy_url
 from app.kit.access import Role
+from app.local import Services
 from app.settings import Settings
 from tests import make
+from tests.conftest import at, drop
 from tests.doubles.resend import LocalResend
+from tests.doubles.serving import serving
 from tests.doubles.stripe import TroubledStripe
+from tests.payments.conftest import KEY, MAIL_KEY, SECRET
 from tests.test_readme import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -107,15 +111,16 @@ class LiveShop:
         self.started.append(Process(popen, log, f"http://127.0.0.1:{port}/api/v1"))
         return self.started[-1]
 
-    async def serve(self) -> Process:
+    async def serve(self, **settings: str) -> Process:
         """One more server, which answers."""
-        server = self.start("serve")
+        server = self.start("serve", **settings)
         async with asyncio.timeout(120):
             while True:
                 try:
                     await self.client.get(server.url.replace("/api/v1", "/health"))
                     return server
                 except httpx.TransportError:
+                    assert server.popen.poll() is None, server.log.read_text()
                     await asyncio.sleep(0.1)
 
     def employ(self, seconds: int = SELDOM) -> Process:
@@ -274,12 +279,62 @@ class LiveShop:
                 process.popen.wait(10)
 
 
+Shop = TypeVar("Shop", bound=LiveShop)
+
+
 @asynccontextmanager
 async def written(database_url: str) -> AsyncIterator[AsyncSession]:
     """Rows of the test's own, on a connection of its own: others may be killed."""
     engine = create_async_engine(sqlalchemy_url(database_url), poolclass=NullPool)
     async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+@asynccontextmanager
+async def opened(
+    of: type[Shop], services: Services, template: str, name: str, folder: Path, **settings: str
+) -> AsyncIterator[Shop]:
+    """A shop with a database of this name, two servers and a worker. Webhooks are held: a test delivers them."""
+    assert services.database_url
+    assert services.redis_url
+    url = at(services.database_url, name)
+    stripe, resend = TroubledStripe(KEY, SECRET, None), LocalResend(MAIL_KEY)
+    stripe.hold_webhooks = True
+    with (
+        psycopg.connect(services.database_url, autocommit=True) as connection,
+        serving(stripe.app) as stripe_url,
+        serving(resend) as resend_url,
+    ):
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        environment = {
+            "DATABASE_URL": url,
+            "REDIS_URL": services.redis_url,
+            "JWT_SECRET": os.environ["JWT_SECRET"],
+            "ENVIRONMENT": "test",
+            "RATE_LIMITS": "off",
+            "STRIPE_SECRET_KEY": KEY,
+            "STRIPE_WEBHOOK_SECRET": SECRET,
+            "STRIPE_API_BASE": stripe_url,
+            "RESEND_API_KEY": MAIL_KEY,
+            "RESEND_API_BASE": resend_url,
+            "FROM_EMAIL": "Holyone Travels <hello@holyone.example>",
+            "SERVICE_OF_THE_TEST": await a_service(url),
+        }
+        shop = of(url, environment | settings, folder, stripe, resend)
+        try:
+            shop.employ()
+            shop.serves += await asyncio.gather(shop.serve(), shop.serve())
+            yield shop
+        finally:
+            stripe.release()
+            await shop.client.aclose()
+            shop.close()
+            drop(connection, name)
+
+
+async def a_service(url: str) -> str:
+    async with written(url) as session:
+        return str((await make.make_service(session, price=PRICE)).id)
 
 
 def tells(thing: dict[str, Any], intent: str) -> bool:

@@ -25,12 +25,7 @@ import pytest
 
 from app.kit.access import Role
 from tests import make
-from tests.conftest import at, drop
-from tests.doubles.resend import LocalResend
-from tests.doubles.serving import serving
-from tests.doubles.stripe import TroubledStripe
-from tests.payments.conftest import KEY, MAIL_KEY, SECRET
-from tests.payments.processes import BARE, CENTS, PRICE, ROOT, LiveShop, written
+from tests.payments.processes import BARE, CENTS, ROOT, LiveShop, opened
 from tests.test_readme import free_port, signed_in, wait_for
 
 SEED = 20261123
@@ -38,46 +33,9 @@ SEED = 20261123
 
 @pytest.fixture(scope="module")
 async def live(services, template, worker_id, tmp_path_factory) -> AsyncIterator[LiveShop]:
-    """Two servers, a worker, their database and their doubles. Webhooks are held: a test delivers them."""
     name = f"faults_{worker_id}_{os.getpid()}"
-    url = at(services.database_url, name)
-    stripe, resend = TroubledStripe(KEY, SECRET, None), LocalResend(MAIL_KEY)
-    stripe.hold_webhooks = True
-    with (
-        psycopg.connect(services.database_url, autocommit=True) as connection,
-        serving(stripe.app) as stripe_url,
-        serving(resend) as resend_url,
-    ):
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        environment = {
-            "DATABASE_URL": url,
-            "REDIS_URL": services.redis_url,
-            "JWT_SECRET": os.environ["JWT_SECRET"],
-            "ENVIRONMENT": "test",
-            "RATE_LIMITS": "off",
-            "STRIPE_SECRET_KEY": KEY,
-            "STRIPE_WEBHOOK_SECRET": SECRET,
-            "STRIPE_API_BASE": stripe_url,
-            "RESEND_API_KEY": MAIL_KEY,
-            "RESEND_API_BASE": resend_url,
-            "FROM_EMAIL": "Holyone Travels <hello@holyone.example>",
-            "SERVICE_OF_THE_TEST": await a_service(url),
-        }
-        shop = LiveShop(url, environment, tmp_path_factory.mktemp("live"), stripe, resend)
-        try:
-            shop.employ()
-            shop.serves += await asyncio.gather(shop.serve(), shop.serve())
-            yield shop
-        finally:
-            stripe.release()
-            await shop.client.aclose()
-            shop.close()
-            drop(connection, name)
-
-
-async def a_service(url: str) -> str:
-    async with written(url) as session:
-        return str((await make.make_service(session, price=PRICE)).id)
+    async with opened(LiveShop, services, template, name, tmp_path_factory.mktemp("live")) as shop:
+        yield shop
 
 
 @pytest.fixture

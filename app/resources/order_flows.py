@@ -1,0 +1,153 @@
+"""How orders move: the flows of services and of goods, paid by card or in cash, and what follows each step."""
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import Conflict
+from app.kit import audit
+from app.kit.access import Actor
+from app.kit.flow import Flow, Move
+from app.kit.flow import move as take
+from app.kit.table import money, now
+from app.resources.order_items import OrderItem
+from app.resources.order_letters import tell_customer, tell_seller
+from app.resources.orders import Order, OrderKind, OrderStatus
+from app.resources.payments import Payment, PaymentMethod, PaymentStatus
+from app.resources.products import Product
+from app.resources.status_changes import StatusChange
+
+
+async def write_history(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+    change = StatusChange(
+        order_id=order.id, from_status=move.source, to_status=move.target, actor_id=actor.id, reason=reason
+    )
+    session.add(change)
+
+
+async def mark_unpaid_confirmation(
+    session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None
+) -> None:
+    is_card = order.payment_method is PaymentMethod.CARD
+    if is_card and move.target is OrderStatus.CONFIRMED and order.payment_status is not PaymentStatus.SUCCEEDED:
+        order.confirmed_without_payment = True
+
+
+async def mail_the_step(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+    """One mail for each step; that of a payment is written where its details are known (`settlement.py`)."""
+    if move.target is OrderStatus.CANCELLED:
+        await tell_customer(session, order, "order_cancelled", reason=reason, **await let_go(session, order))
+    elif move.target is not OrderStatus.CONFIRMED:
+        news = {"status": str(move.target), "tracking_number": order.tracking_number}
+        await tell_customer(session, order, "order_status_changed", reason=reason, **news)
+    elif order.confirmed_without_payment or order.payment_method is PaymentMethod.CASH_ON_DELIVERY:
+        await tell_customer(session, order, "order_confirmed", reason=reason, payment=None)
+
+
+async def mail_the_sale(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+    """The seller hears of an order that is paid; of one to be paid in cash he heard when it came in."""
+    if move.target is OrderStatus.CONFIRMED and order.payment_method is PaymentMethod.CARD:
+        await tell_seller(session, order)
+
+
+async def let_go(session: AsyncSession, order: Order) -> dict[str, Any]:
+    """What was paid for a cancelled order is to go back by itself, but for what is before staff; and how much that is,
+    for the mail."""
+    left = Payment.c.captured_amount - Payment.c.refunded_amount
+    paid = update(Payment).where(Payment.c.order_id == order.id, ~Payment.c.needs_review, left > 0)
+    amounts = (await session.scalars(paid.values(goes_back=True).returning(left))).all()
+    in_review = select(Payment.c.id).where(Payment.c.order_id == order.id, Payment.c.needs_review).limit(1)
+    return {
+        "refund": money(sum(amounts, Decimal(0)), order.currency) if amounts else None,
+        "refund_in_review": await session.scalar(in_review) is not None,
+    }
+
+
+async def return_stock(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+    """What a cancelled order had taken is for sale again: once, as an order is cancelled once. In id order, as checkout
+    takes it."""
+    if move.target is not OrderStatus.CANCELLED:
+        return
+    await session.flush()  # first, so that products are not locked for as long as it takes
+    taken = select(OrderItem.c.product_id, OrderItem.c.quantity).where(OrderItem.c.order_id == order.id).subquery()
+    held = select(Product.c.id, taken.c.quantity).join(taken, taken.c.product_id == Product.c.id)
+    locked = held.order_by(Product.c.id).with_for_update(of=Product, key_share=True).cte("locked")
+    returned = update(Product).where(Product.c.id == locked.c.id)
+    await session.execute(
+        returned.values(stock=Product.c.stock + locked.c.quantity, updated_at=Product.c.updated_at),
+        execution_options={"synchronize_session": False},
+    )
+
+
+async def take_cash(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+    """Cash on delivery is a payment once the goods are handed over."""
+    if move.target is OrderStatus.DELIVERED and order.total_amount:
+        paid = {"amount": order.total_amount, "captured_amount": order.total_amount, "currency": order.currency}
+        payment = Payment(order_id=order.id, payment_method=PaymentMethod.CASH_ON_DELIVERY, **paid)
+        payment.status, payment.paid_at = PaymentStatus.SUCCEEDED, now()
+        order.payment_status = PaymentStatus.SUCCEEDED
+        session.add_all([payment, audit.entry(actor, "created", payment, audit.new_values(payment))])
+
+
+STAFF_ONLY, STAFF_OR_OWNER, STAFF_OR_SELLER = (
+    frozenset({"staff", *others}) for others in ((), ("owner",), ("seller",))
+)
+CANCELLING = (OrderStatus.PENDING, OrderStatus.CONFIRMED)
+CARD_CONFIRMED = (
+    Move(OrderStatus.PENDING, OrderStatus.CONFIRMED, STAFF_ONLY, "Confirm order", needs=("reason",)),
+    Move(OrderStatus.PENDING, OrderStatus.CONFIRMED, frozenset({"payment"}), "Confirm order"),
+)
+"""Staff confirm by hand only what is not paid, and say why (bank transfer, cash at the desk)."""
+CASH_CONFIRMED = (Move(OrderStatus.PENDING, OrderStatus.CONFIRMED, STAFF_OR_SELLER, "Confirm order"),)
+DELIVERING = (
+    Move(OrderStatus.CONFIRMED, OrderStatus.SHIPPED, STAFF_OR_SELLER, "Ship order", needs=("tracking_number",)),
+    Move(OrderStatus.SHIPPED, OrderStatus.DELIVERED, STAFF_OR_SELLER, "Mark as delivered"),
+    *(Move(status, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel order", danger=True) for status in CANCELLING),
+    *(
+        Move(status, OrderStatus.CANCELLED, frozenset({"seller"}), "Cancel order", needs=("reason",), danger=True)
+        for status in CANCELLING
+    ),
+    Move(OrderStatus.PENDING, OrderStatus.CANCELLED, frozenset({"guest", "clock"}), "Cancel order", danger=True),
+)
+"""A seller says why he cancels; a guest may while nobody has begun; the clock does when a card was never charged."""
+AFTER = (write_history, mark_unpaid_confirmation, mail_the_step, return_stock)
+service_flow = Flow(
+    "service",
+    Order,
+    moves=(
+        *CARD_CONFIRMED,
+        Move(OrderStatus.CONFIRMED, OrderStatus.IN_PROGRESS, STAFF_ONLY, "Start work"),
+        Move(OrderStatus.IN_PROGRESS, OrderStatus.COMPLETED, STAFF_ONLY, "Complete order"),
+        *(Move(status, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel order", danger=True) for status in CANCELLING),
+    ),
+    after=(write_history, mark_unpaid_confirmation, mail_the_step),
+)
+card_flow = Flow("goods paid by card", Order, moves=(*CARD_CONFIRMED, *DELIVERING), after=(*AFTER, mail_the_sale))
+cash_flow = Flow("goods paid in cash", Order, moves=(*CASH_CONFIRMED, *DELIVERING), after=(*AFTER, take_cash))
+FLOWS = {
+    (OrderKind.SERVICE, PaymentMethod.CARD): service_flow,
+    (OrderKind.GOODS, PaymentMethod.CARD): card_flow,
+    (OrderKind.GOODS, PaymentMethod.CASH_ON_DELIVERY): cash_flow,
+}
+
+
+class OrderNotPaid(Conflict):
+    """This order has not been paid yet."""
+
+
+async def fulfil(session: AsyncSession, order: Order, target: OrderStatus, actor: Actor, **given: Any) -> None:
+    """A step that its seller takes. Raises OrderNotPaid, IllegalTransition, ValidationError."""
+    unpaid = order.payment_method is PaymentMethod.CARD and order.status is OrderStatus.PENDING
+    if unpaid and target is not OrderStatus.CANCELLED:
+        raise OrderNotPaid()
+    await take(session, flow_of(order), order, target, actor, "seller", **given)
+
+
+def flow_of(order: Order) -> Flow:
+    """The flow that this order goes through."""
+    return FLOWS[order.kind, order.payment_method]
