@@ -1,7 +1,7 @@
-"""A small believable agency: services, people, and six months of orders in every status. The same every time.
+"""A small believable agency with a marketplace: services, people, goods, and six months of orders in every status.
 
-Dates count back from the day it runs; everything else comes from a fixed random seed. It refuses in production and
-fills only an empty database.
+Dates count back from the day it runs; everything else comes from a fixed random seed and is the same every time. It
+refuses in production and fills only an empty database.
 """
 
 import random
@@ -15,9 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import auth
-from app.clients.storage import private_files
+from app.clients.storage import private_files, public_media
 from app.db import Database
 from app.errors import AppError
+from app.flows.seller_dashboard import roll_up
 from app.kit.access import Role
 from app.kit.table import Table
 from app.resources.number_series import NumberSeries
@@ -27,6 +28,7 @@ from app.resources.services import Service, ServiceType
 from app.resources.status_changes import StatusChange
 from app.resources.users import User
 from app.seed.catalogue import DESTINATIONS, NOTES, PURPOSES, SERVICES, STEP_REASONS
+from app.seed.market import Market, pictures
 from app.seed.papers import Papers
 from app.seed.people import ADMIN, CONSULTANTS, CUSTOMERS
 from app.seed.specimens import Paper, store
@@ -34,7 +36,12 @@ from app.seed.till import Till
 from app.settings import Settings
 
 PASSWORD = "welcome-to-souk"  # noqa: S105
-LOGINS = {"admin": "sam@example.com", "consultant": "grace@example.com", "customer": "eleanor1@example.com"}
+LOGINS = {
+    "admin": "sam@example.com",
+    "consultant": "grace@example.com",
+    "seller": "vera@example.com",
+    "customer": "eleanor1@example.com",
+}
 ORDERS, DAYS = 300, 182
 NEEDED = timedelta(days=55)
 """For so long services have named the documents they need: older orders were dealt with by e-mail."""
@@ -59,12 +66,16 @@ async def seed(database: Database, settings: Settings) -> None:
         await refuse_people(session)
     agency = Agency(random.Random(20261122), datetime.now(UTC), await auth.hash_password(PASSWORD))
     agency.open()
+    market = Market(agency.now, agency.hashed, agency.customers)
+    market.open()
     await store(agency.papers, private_files(settings))
+    await pictures.store(market.things, public_media(settings))
     async with database.transaction() as session:
         await refuse_people(session)
-        for rows in agency.batches:
+        for rows in (*agency.batches, *market.batches):
             session.add_all(rows)
             await session.flush()
+        await roll_up(session, everything=True)
 
 
 async def refuse_people(session: AsyncSession) -> None:
@@ -80,6 +91,7 @@ class Agency:
         self.till = Till()
         self.batches: list[tuple[Table, ...]] = []
         self.papers: list[Paper] = []
+        self.customers: list[User] = []
 
     def open(self) -> None:
         founded = self.now - timedelta(days=DAYS + 30)
@@ -87,10 +99,10 @@ class Agency:
             self.person(*ADMIN, Role.ADMIN, founded),
             *(self.person(*each, Role.CONSULTANT, founded) for each in CONSULTANTS),
         ]
-        customers = [self.customer(place, *each) for place, each in enumerate(CUSTOMERS, 1)]
+        self.customers = [self.customer(place, *each) for place, each in enumerate(CUSTOMERS, 1)]
         services = [self.service(place, each) for place, each in enumerate(SERVICES)]
-        self.save(*staff, *customers, *services)
-        self.place_orders(customers, [service for service in services if service.is_active], staff[1:])
+        self.save(*staff, *self.customers, *services)
+        self.place_orders(self.customers, [service for service in services if service.is_active], staff[1:])
 
     def id_at(self, moment: datetime) -> UUID:
         """A UUIDv7 of this moment."""

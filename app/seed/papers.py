@@ -16,7 +16,8 @@ from app.kit.table import Table
 from app.resources.documents import REASONS, Document, DocumentStatus, advice
 from app.resources.emails import Email, EmailStatus
 from app.resources.order_items import OrderItem
-from app.resources.orders import Order, OrderStatus, order_letter
+from app.resources.order_letters import order_letter
+from app.resources.orders import Order, OrderStatus
 from app.resources.services import DocumentCategory
 from app.resources.status_changes import StatusChange
 from app.resources.users import User

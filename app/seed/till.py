@@ -12,7 +12,8 @@ from app.jobs import TRIES
 from app.kit.table import Table, money
 from app.resources.emails import Email, EmailStatus
 from app.resources.order_items import OrderItem
-from app.resources.orders import Order, OrderStatus, order_letter
+from app.resources.order_letters import order_letter
+from app.resources.orders import Order, OrderStatus
 from app.resources.payments import Payment, PaymentStatus
 from app.resources.refunds import Refund, RefundStatus
 from app.resources.status_changes import StatusChange
@@ -45,8 +46,8 @@ FAILURES = (
 class Till:
     """Makes the rows of money and mail with a chance of its own, so that orders are the same with or without them."""
 
-    def __init__(self) -> None:
-        self.chance = random.Random(4242)
+    def __init__(self, seed: int = 4242) -> None:
+        self.chance = random.Random(seed)
         self.payments: list[tuple[Order, Payment]] = []
         self.refunds: dict[UUID, Refund] = {}
 
@@ -165,13 +166,12 @@ class Till:
         return made
 
     def mails_of(self, rows: list[Table], payments: dict[UUID, Payment]) -> Iterator[Email]:
-        order, item, *changes = rows
+        order = rows[0]
         assert isinstance(order, Order)
-        assert isinstance(item, OrderItem)
         payment = payments.get(order.id)
-        letter = order_letter(order.values(), [(item.title, item.quantity, item.line_total)])
-        for change in changes:
-            assert isinstance(change, StatusChange)
+        items = [(row.title, row.quantity, row.line_total) for row in rows if isinstance(row, OrderItem)]
+        letter = order_letter(order.values(), items)
+        for change in (row for row in rows if isinstance(row, StatusChange)):
             template, more = step_letter(order, change, payment)
             yield self.mail(order, template, change.at, letter | more)
         if payment and payment.status is PaymentStatus.FAILED:
@@ -211,7 +211,11 @@ def step_letter(order: Order, change: StatusChange, payment: Payment | None) -> 
         back = money(Decimal(order.total_amount), order.currency) if payment and payment.captured_amount else None
         return "order_cancelled", {"reason": change.reason, "refund": back, "refund_in_review": False}
     if status is not OrderStatus.CONFIRMED:
-        return "order_status_changed", {"status": str(status), "reason": change.reason, "tracking_number": None}
+        return "order_status_changed", {
+            "status": str(status),
+            "reason": change.reason,
+            "tracking_number": order.tracking_number,
+        }
     if order.confirmed_without_payment or payment is None:
         return "order_confirmed", {"reason": change.reason, "payment": None}
     return "order_confirmed", {"reason": None, "payment": details(payment)}
