@@ -1,8 +1,9 @@
 """The door of the back office: who may pass, from where, and what every answer carries.
 
-Nobody passes who is not signed in as staff; only the login page and the files of the design are open. The session is
-a row of `staff_sessions`, found by the hash of the cookie's key. It ends with its twelve hours, with a logout, and
-with any change of the account's password, role or activity.
+Nobody passes who is not signed in as staff or as a seller whose shop is not blocked; only the login page and the
+files of the design are open. For a seller nothing is behind it but the pages of his shop: any other address is one
+that is not there. The session is a row of `staff_sessions`, found by the hash of the cookie's key. It ends with its
+twelve hours, with a logout, and with any change of the account's password, role or activity.
 """
 
 from collections.abc import Callable
@@ -12,16 +13,18 @@ from typing import Any
 from urllib.parse import quote
 
 from sqladmin.authentication import AuthenticationBackend
-from sqlalchemy import String, bindparam, func, select
+from sqlalchemy import String, and_, bindparam, exists, func, or_, select
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.auth import secret_hash
+from admin import media
+from admin.kinds import pages_of
 from app.db import Database, Statement
-from app.errors import Forbidden
-from app.kit.access import STAFF, Actor, Role
+from app.errors import Forbidden, NotFound
+from app.kit.access import STAFF, Actor, Role, secret_hash
+from app.resources.sellers import Seller
 from app.resources.sessions import StaffSession
 from app.resources.users import User
 
@@ -30,9 +33,13 @@ LIFETIME = timedelta(hours=12)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 FILES = (f"{BASE}/statics/", f"{BASE}/files/")
 LOGIN = f"{BASE}/login"
+EVERYBODYS = frozenset({"", "login", "logout"})
+"""What comes first in the addresses of those who may enter at all."""
+PAGES = (
+    "default-src 'self'; img-src 'self' data: {pictures}; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -46,7 +53,7 @@ class FromAnotherSite(Forbidden):
 
 @dataclass(frozen=True)
 class Person:
-    """The member of staff who is signed in."""
+    """The member of staff, or the seller, who is signed in."""
 
     actor: Actor
     name: str
@@ -57,6 +64,8 @@ class Person:
         return "".join(word[0] for word in self.name.split()[:2]).upper()
 
 
+HAS_SHOP = exists().where(Seller.c.user_id == User.c.id, ~Seller.c.is_blocked)
+MAY_ENTER = or_(*(User.c.role == role for role in sorted(STAFF)), and_(User.c.role == Role.SELLER, HAS_SHOP))
 SIGNED_IN = Statement(
     select(User.c.id, User.c.role, User.c.full_name, User.c.email)
     .join(StaffSession, StaffSession.c.user_id == User.c.id)
@@ -65,14 +74,15 @@ SIGNED_IN = Statement(
         StaffSession.c.expires_at > func.now(),
         StaffSession.c.token_version == User.c.token_version,
         User.c.is_active,
+        MAY_ENTER,
     )
 )
 
 
 async def person_of(database: Database, key: str) -> Person | None:
-    """Who holds the session of this key, if it is alive and its account still staff."""
+    """Who holds the session of this key, if it is alive and its account may still enter."""
     rows = await database.read(SIGNED_IN, key_hash=secret_hash(key)) if key else []
-    if not rows or Role(rows[0][1]) not in STAFF:
+    if not rows:
         return None
     user_id, role, name, email = rows[0]
     return Person(Actor(user_id, Role(role)), name, email)
@@ -104,8 +114,23 @@ class Door:
             raise FromAnotherSite()
         person = await person_of(self.database, connection.cookies.get(self.cookie, ""))
         scope["person"] = person
+        if person and is_nowhere(person, path):
+            raise NotFound()
         answer: ASGIApp = self.app if person or path == LOGIN else to_login(scope)
         await answer(scope, receive, with_headers(send))
+
+
+def headers_of_pages() -> dict[str, str]:
+    """Pictures may come from the open bucket, too."""
+    return HEADERS | {"Content-Security-Policy": PAGES.format(pictures=media.origin()).replace(" ;", ";")}
+
+
+def is_nowhere(person: Person, path: str) -> bool:
+    """Whether there is no such page for a seller, of whatever method and whatever comes after its name."""
+    if person.actor.role is not Role.SELLER:
+        return False
+    name = path.removeprefix(BASE).strip("/").partition("/")[0]
+    return name not in EVERYBODYS and name not in {page.name for page in pages_of(Role.SELLER)}
 
 
 def to_login(scope: Scope) -> RedirectResponse:
@@ -121,7 +146,7 @@ def with_headers(send: Send, changed: dict[str, str] | None = None) -> Callable[
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in (HEADERS | (changed or {})).items():
+            for name, value in (headers_of_pages() | (changed or {})).items():
                 headers.setdefault(name, value)
         await send(message)
 

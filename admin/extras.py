@@ -6,30 +6,38 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from admin.expiry import EXPIRED, shortfall
 from admin.page import address
-from admin.panels import Panel, letter_panel, refund_panel, review_panel
+from admin.panels import Panel, letter_panel, pictures_panel, refund_panel, review_panel
 from app.db import Database
 from app.flows.order_steps import timeline
+from app.flows.products import take_away
 from app.flows.verification import verification
-from app.kit.access import Rule, staff
+from app.kit.access import Actor, Rule, staff
 from app.kit.flow import Flow, Move
 from app.kit.resource import RESOURCES, Resource
 from app.resources.emails import sendings
-from app.resources.orders import FLOWS
+from app.resources.order_flows import FLOWS, fulfil
+from app.resources.orders import OrderKind
+from app.resources.sellers import currency_of
 from app.resources.stripe_events import replays
 
-STAFF_PARTY = "staff"
+STAFF_PARTY, SELLER_PARTY = "staff", "seller"
 LACKING = {"missing": "Not handed in yet:", "waiting": "To be verified:"}
 """Lists among the documents of an order, and what is said of them."""
 TO_VERIFY = "status=PENDING&sortBy=created_at&sort=asc"
 Values = Mapping[str, Any]
 Belonging = Mapping[str, list[dict[str, Any]]]
 """The related rows that a page shows, by the path of their resource."""
-History = Callable[[Database, UUID], Awaitable[list[dict[str, Any]]]]
-"""What happened to a row, oldest first, for staff."""
+History = Callable[[Database, UUID, Actor], Awaitable[list[dict[str, Any]]]]
+"""What happened to a row, oldest first, as this reader may know it."""
+Step = Callable[..., Awaitable[Any]]
+"""Called with session, row, target, actor and what was given."""
+TakeAway = Callable[[AsyncSession, Resource, Actor, str], Awaitable[bool]]
+"""Whether the row is deleted; otherwise it is archived."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +93,20 @@ class Desk:
 
 @dataclass(frozen=True)
 class Extra:
-    """`flows` by the row's kind and payment method, under the empty name where rows have none; `step` is who may move a
-    row when that is not who may update it. `reason` is what is said of the reason a step is given; None: it is not
-    asked for.
+    """`flows` by the row's kind and payment method, under the empty name where rows have none; the reader is `party` in
+    them. `step` is who may move a row when that is not who may update it, `take` how where that is more than the flow.
+    `reason` is what is said of the reason a step is given; None: it is not asked for.
 
     `alarms` say what is wrong with a row, `cautions` which step is too early; `wide` are cards too large for the side.
-    The list `opens` with this query from the menu; `badge` is counted there.
+    `untold` are columns that say nothing here, being the same for all rows. The list `opens` with this query from the
+    menu, or the page of the `only` row; `badge` is counted there. `take_away` is how rows are deleted that may have to
+    stay, which `parting` says; `currency` is of new rows, where it is not typed in.
     """
 
     flows: Mapping[str, Flow] = field(default_factory=dict)
+    party: str = STAFF_PARTY
     step: Rule | None = None
+    take: Step | None = None
     reason: str | None = None
     history: History | None = None
     related: tuple[Related, ...] = ()
@@ -103,6 +115,11 @@ class Extra:
     alarms: Callable[[Values, Belonging], Iterable[Alarm]] = lambda values, rows: ()
     cautions: tuple[Caution, ...] = ()
     wide: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+    only: bool = False
+    take_away: TakeAway | None = None
+    parting: str = ""
+    currency: Callable[[AsyncSession, Actor], Awaitable[str]] | None = None
     on_home: Desk | None = None
     opens: str = ""
     badge: Worry | None = None
@@ -112,9 +129,9 @@ class Extra:
         return self.flows.get(" ".join(str(values[name]) for name in ("kind", "payment_method") if name in values))
 
     def moves(self, row: Values) -> list[Move]:
-        """The steps that staff may take from here."""
+        """The steps that the reader may take from here."""
         flow = self.flow(row)
-        return flow.options(row["status"], STAFF_PARTY) if flow else []
+        return flow.options(row["status"], self.party) if flow else []
 
     def caution(self, row: Values, target: str) -> Caution | None:
         """What is to be said of a step that is possible and too early."""
@@ -129,13 +146,24 @@ class Extra:
         return needed if self.reason is None else {"reason", *needed}
 
     def waiting(self) -> list[str]:
-        """The statuses from which staff can still move a row on."""
-        moves = [move for flow in self.flows.values() for move in flow.moves if STAFF_PARTY in move.by]
+        """The statuses from which the reader can still move a row on."""
+        moves = [move for flow in self.flows.values() for move in flow.moves if self.party in move.by]
         return list(dict.fromkeys(str(move.source) for move in moves))
 
+    def has(self, name: str, value: str) -> bool:
+        """Whether rows may have this value: a seller's orders are never in progress."""
+        statuses = {
+            str(end) for flow in self.flows.values() for move in flow.moves for end in (move.source, move.target)
+        }
+        return name != "status" or self.party == STAFF_PARTY or value in statuses
 
-async def order_history(database: Database, order_id: UUID) -> list[dict[str, Any]]:
+
+async def order_history(database: Database, order_id: UUID, reader: Actor) -> list[dict[str, Any]]:
     return await timeline(database, order_id)
+
+
+async def sale_history(database: Database, order_id: UUID, reader: Actor) -> list[dict[str, Any]]:
+    return await timeline(database, order_id, reader)
 
 
 def to_review(payment: Values, rows: Belonging) -> Iterator[Alarm]:
@@ -174,7 +202,27 @@ def is_lacking(order: Values) -> bool:
     return any(order["documents"][name] for name in LACKING)
 
 
+def not_for_sale(product: Values, rows: Belonging) -> Iterator[Alarm]:
+    if not product["is_active"]:
+        yield Alarm("This product is not active: nobody can buy it.")
+    elif not product["stock"]:
+        yield Alarm("This product is out of stock: nobody can buy it.")
+
+
+def closed(shop: Values, rows: Belonging) -> Iterator[Alarm]:
+    if not shop["is_open"]:
+        yield Alarm("This shop is closed: nobody can buy its products.")
+
+
 ORDER_FLOWS = {f"{kind} {method}": flow for (kind, method), flow in FLOWS.items()}
+SALE_FLOWS = {name: flow for name, flow in ORDER_FLOWS.items() if name.startswith(OrderKind.GOODS)}
+SHELF: Mapping[str, Any] = {
+    "alarms": not_for_sale,
+    "untold": ("in_stock",),
+    "take_away": take_away,
+    "parting": "What was ordered, or lies in a cart, is archived instead: its orders keep it, and nobody can buy it.",
+}
+"""What both pages of products have."""
 NOTHING_EXTRA = Extra()
 EXTRAS: Mapping[str, Extra] = {
     "admin/orders": Extra(
@@ -212,6 +260,8 @@ EXTRAS: Mapping[str, Extra] = {
         worries=(Worry("status", "FAILED", "Failed emails"),),
         alarms=failed,
     ),
+    "products": Extra(panels=(pictures_panel,), **SHELF),
+    "seller/products": Extra(panels=(pictures_panel,), currency=currency_of, **SHELF),
     "admin/stripe-events": Extra(
         {"": replays},
         step=staff,
@@ -222,6 +272,21 @@ EXTRAS: Mapping[str, Extra] = {
         alarms=failed,
         wide=("payload",),
     ),
+    "admin/sellers": Extra(
+        related=(Related("products", "seller_id", ("name", "category_id", "price", "stock", "is_active")),),
+        alarms=closed,
+    ),
+    "seller/orders": Extra(
+        SALE_FLOWS,
+        party=SELLER_PARTY,
+        take=fulfil,
+        reason="– the customer reads it",
+        history=sale_history,
+        untold=("kind", "checkout_id"),
+        on_home=Desk("Waiting longest"),
+        badge=Worry("status", "PENDING", "to confirm"),
+    ),
+    "seller/shop": Extra(alarms=closed, only=True),
 }
 """By the path of the resource."""
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from app.kit.access import Actor, Role, answer
 from app.kit.resource import RESOURCES, Resource
 from app.kit.table import Table, bare, limits
 
@@ -29,13 +30,16 @@ SIMPLE: tuple[tuple[type, Kind], ...] = (
 POINTERS = {("audit_entries", "actor_id"): "users"}
 """Columns that refer to a table without a foreign key."""
 LONGEST_LINE = 500
+OF_A_SHOP = "seller/"
+"""How the paths begin of what a seller sees: these are his pages, all others are for staff."""
 
 
 @cache
 def kind_of(resource: Resource, name: str) -> Kind:
-    """The kind of a column. A list is `choices` of an enumeration, `lines` of text, or else JSON; computed is JSON."""
+    """The kind of a column. A list is `choices` of an enumeration, `lines` of text, or else JSON. What is computed is
+    a choice or JSON."""
     if name in resource.computed:
-        return "json"
+        return "choice" if is_a(bare(resource.computed[name].type), Enum) else "json"
     if target_of(resource, name):
         return "reference"
     annotation = resource.annotation(name)
@@ -54,7 +58,7 @@ def is_a(plain: Any, base: type) -> bool:
 
 
 def target_of(resource: Resource, name: str) -> type[Table] | None:
-    """The table that a column refers to, when staff see that table anywhere."""
+    """The table that a column refers to, when anybody sees that table in the back office."""
     keys = resource.column(name).foreign_keys
     pointed = next((key.column.table.name for key in keys), POINTERS.get((resource.table.sql_table.name, name)))
     return next((look.table for look in looks() if look.table.sql_table.name == pointed), None)
@@ -65,6 +69,22 @@ def looks() -> tuple[Resource, ...]:
     """The resources that have a place in the back office, in the order of the menu."""
     shown = [resource for resource in RESOURCES.values() if resource.admin]
     return tuple(sorted(shown, key=lambda resource: resource.admin.order if resource.admin else 0))
+
+
+@cache
+def pages_of(role: Role | None) -> tuple[Resource, ...]:
+    """The resources that are pages for people of this role, in the order of the menu; their rules say of which rows.
+
+    A seller's are those of his shop, and no other address is a page for him: two resources may have one name, such as
+    `orders`, and each reader has one of them at most.
+    """
+    is_seller = role is Role.SELLER
+    return tuple(look for look in looks() if look.path.startswith(OF_A_SHOP) is is_seller)
+
+
+def open_to(actor: Actor) -> list[Resource]:
+    """The pages that this reader may open."""
+    return [page for page in pages_of(actor.role) if answer(page.read, actor)]
 
 
 def members(resource: Resource, name: str) -> list[str]:
@@ -92,6 +112,7 @@ LABELS = {
     "user_id": "Customer",
     "original_name": "File name",
     "has_thumbnail": "Preview",
+    "thumbnail_url": "Picture",
 }
 OWN_LABELS = {("admin/documents", "created_at"): "Received"}
 """By the path of the resource."""

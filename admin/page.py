@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from admin.door import BASE, HEADERS
+from admin.door import BASE, headers_of_pages
 from app.db import Database, as_app_error
 from app.errors import AppError, BadRequest
 
@@ -23,6 +23,10 @@ NOTICES = {
     "unchanged": "Nothing was changed.",
     "created": "Created.",
     "deleted": "Deleted.",
+    "archived": "Archived, not deleted: it was ordered or lies in a cart. Nobody can buy it any more.",
+    "partly_archived": "Deleted, but for what was ordered or lies in a cart: that is archived, and nobody can buy it.",
+    "picture_added": "The picture is added.",
+    "picture_removed": "The picture is removed.",
     "moved": "Done.",
     "queued": "It is being done. Load the page again to see what came of it.",
     "reviewed": "Reviewed. Your note is kept with the payment.",
@@ -36,7 +40,16 @@ NOTICES = {
     "no_more_documents": "There is nothing left to verify.",
     "refund_waits": "Stripe cannot be reached right now. The refund is written down and will be done.",
 }
-CALM = {"unchanged", "queued", "refund_waits", "documents_missing", "verified_expired", "verified_expiring"}
+CALM = {
+    "unchanged",
+    "archived",
+    "partly_archived",
+    "queued",
+    "refund_waits",
+    "documents_missing",
+    "verified_expired",
+    "verified_expiring",
+}
 """Notices that are no plain success."""
 NOTICE = "souk_notice"
 SENT_WITH_ERRORS = ("Retry-After", "Allow", "Connection")
@@ -169,5 +182,7 @@ async def error_page(request: Request, error: AppError, request_id: str) -> Resp
     """An error as a page of its own, with the headers of all pages."""
     context = {"status_code": error.status, "message": in_words(error), "request_id": request_id}
     answer = await office_of(request).templates.TemplateResponse(request, "sqladmin/error.html", context, error.status)
-    answer.headers.update(HEADERS | {name: error.headers[name] for name in SENT_WITH_ERRORS if name in error.headers})
+    answer.headers.update(
+        headers_of_pages() | {name: error.headers[name] for name in SENT_WITH_ERRORS if name in error.headers}
+    )
     return answer

@@ -9,13 +9,16 @@ from decimal import Decimal
 from typing import Any
 
 from babel.dates import format_timedelta
+from babel.numbers import format_compact_decimal
 from markupsafe import Markup
 from sqladmin.i18n import get_locale
 from sqladmin.i18n import gettext as _
 
-from admin.kinds import Kind, kind_of, label, looks, words
+from admin import media
+from admin.kinds import Kind, kind_of, label, pages_of, words
 from admin.page import address
 from admin.references import Names
+from app.kit.access import Role
 from app.kit.resource import Resource
 from app.kit.table import bare, now
 from app.receipt import card
@@ -27,8 +30,8 @@ NO_PICTURE = Markup('<span class="thumbnail" role="img" aria-label="{}"><i class
 MOST_ENTRIES = 3
 TONES = {
     **dict.fromkeys(("PENDING", "QUEUED", "PROCESSING", "RECEIVED", "UNMATCHED"), "waiting"),
-    **dict.fromkeys(("CONFIRMED", "SHIPPED"), "ready"),
-    **dict.fromkeys(("IN_PROGRESS", "REFUNDED"), "busy"),
+    **dict.fromkeys(("CONFIRMED",), "ready"),
+    **dict.fromkeys(("IN_PROGRESS", "SHIPPED", "REFUNDED"), "busy"),
     **dict.fromkeys(("COMPLETED", "DELIVERED", "SUCCEEDED", "VERIFIED", "SENT", "PROCESSED", "ADMIN"), "good"),
     **dict.fromkeys(("CANCELLED", "FAILED", "REJECTED"), "bad"),
 }
@@ -134,6 +137,11 @@ def money(row: Row, value: str) -> Markup:
     return ltr(f"{Decimal(value):,} {currency}".strip())
 
 
+def compact(value: Decimal) -> str:
+    """`12K`, for the marks of a scale."""
+    return format_compact_decimal(value, locale=get_locale(), fraction_digits=1)
+
+
 def reference(row: Row, value: str) -> Markup:
     """The name of what is referred to, as a link where the reader may open it."""
     name = row.names.get(value)
@@ -186,6 +194,10 @@ def thumbnail(row: Row, value: bool) -> Markup:
     return PICTURE.format(picture, what) if value else NO_PICTURE.format(what)
 
 
+def product_picture(row: Row, value: str) -> Markup:
+    return PICTURE.format(media.source(value), row.text("name"))
+
+
 def size(value: int) -> str:
     """Bytes as people say them: `102.8 kB`."""
     if value < 1000:
@@ -203,6 +215,10 @@ def ago(value: str) -> Markup:
 def payment_card(row: Row, value: str) -> Markup:
     """`Visa ending in 4242`"""
     return ltr(card(row.values))
+
+
+def stock(row: Row, value: int) -> Markup:
+    return ltr(f"{value:,}") if value else badge(_("Out of stock"), "bad")
 
 
 def refunded(row: Row, value: str) -> Markup:
@@ -229,7 +245,7 @@ def formatted(row: Row, value: Any) -> Markup:
 def changed_row(row: Row, value: str) -> Markup:
     """The row that an audit entry is about, as a link to its page."""
     table = row.values.get("resource")
-    page = next((place.name for place in looks() if place.table.sql_table.name == table), None)
+    page = next((place.name for place in pages_of(Role.ADMIN) if place.table.sql_table.name == table), None)
     return Markup('<a href="{}">{}</a>').format(address(page, value), _("Open")) if page else NOTHING
 
 
@@ -245,11 +261,14 @@ SHOW: Mapping[Kind, Shown] = {
     "lines": lambda row, value: lines(value),
 }
 SPECIAL: Mapping[tuple[str, str], Shown] = {
+    ("products", "stock"): stock,
+    ("seller/products", "stock"): stock,
     ("admin/audit", "changes"): changed,
     ("admin/audit", "row_id"): changed_row,
     ("admin/documents", "category"): lambda row, value: Markup.escape(_(words(value))),
     ("admin/documents", "file_size"): lambda row, value: ltr(size(value)),
     ("admin/documents", "has_thumbnail"): thumbnail,
+    **dict.fromkeys((("products", "thumbnail_url"), ("seller/products", "thumbnail_url")), product_picture),
     ("admin/orders", "documents"): progress,
     ("admin/orders", "payment_status"): payment_status,
     ("admin/payments", "card_brand"): payment_card,

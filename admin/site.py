@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from admin import page, show
 from admin.door import BASE, BehindTheDoor, Door, actor, person_or_nobody
 from admin.extras import extra_of
-from admin.kinds import label, looks, words
+from admin.kinds import label, looks, open_to, pages_of, words
 from admin.pages import (
     deletion,
     details,
@@ -30,6 +30,7 @@ from admin.pages import (
     letters,
     lists,
     login,
+    pictures,
     refunds,
     reviews,
     steps,
@@ -38,6 +39,7 @@ from admin.views import ResourceView, view_for
 from app.db import Database
 from app.errors import AppError, NotFound
 from app.kit.reading import visible
+from app.kit.resource import Resource
 from app.settings import Settings
 
 HERE = Path(__file__).parent
@@ -63,6 +65,8 @@ ROUTES = (
     Route("/{identity}/step/{pk}", steps.step, methods=["POST"], name="step"),
     Route("/{identity}/review/{pk}", reviews.review, methods=["POST"], name="review"),
     Route("/{identity}/refund/{pk}", refunds.refund, methods=["POST"], name="refund"),
+    Route("/{identity}/picture/{pk}", pictures.add, methods=["POST"], name="add-picture"),
+    Route("/{identity}/picture/{pk}/{image}/removal", pictures.remove, methods=["POST"], name="remove-picture"),
     Route("/{identity}/letter/{pk}", letters.letter_page, name="letter"),
     Route("/{identity}/attachment/{pk}/{place:int}", letters.attachment, name="attachment"),
     Route("/{identity}/delete", deletion.delete_page, name="delete"),
@@ -84,6 +88,7 @@ HELPERS: dict[str, Any] = {
     "status": show.status,
     "moment": show.moment,
     "ago": show.ago,
+    "compact": show.compact,
     "address": page.address,
     "with_query": page.with_query,
     "messages": page.messages,
@@ -122,7 +127,7 @@ class BackOffice(Admin):
         return next(route for route in self.admin.router.routes if getattr(route, "name", "") == "statics")
 
     def menu(self, request: Request) -> list[tuple[str, list[ResourceView]]]:
-        """What this member of staff may open, by group."""
+        """What this reader may open, by group."""
         groups: dict[str, list[ResourceView]] = {}
         for view in self.seen(request):
             groups.setdefault(view.category, []).append(view)
@@ -140,19 +145,22 @@ class BackOffice(Admin):
         return found
 
     def seen(self, request: Request) -> list[ResourceView]:
-        """The views that this member of staff may open."""
-        return [view for view in self.views if isinstance(view, ResourceView) and view.is_accessible(request)]
+        """The views that this reader may open."""
+        return [view for place in open_to(actor(request)) if (view := self.page_view(place))]
+
+    def page_view(self, resource: Resource) -> ResourceView | None:
+        return next((view for view in self.views if isinstance(view, ResourceView) and view.resource is resource), None)
 
     def view_of(self, request: Request) -> ResourceView:
         """The view an address names. Raises NotFound."""
-        return self.view_named(request.path_params["identity"])
+        return self.view_named(request, request.path_params["identity"])
 
-    def view_named(self, name: str) -> ResourceView:
-        """Raises NotFound."""
-        for view in self.views:
-            if isinstance(view, ResourceView) and view.identity == name:
-                return view
-        raise NotFound()
+    def view_named(self, request: Request, name: str) -> ResourceView:
+        """The one with this name among the reader's pages. Raises NotFound."""
+        page = next((page for page in pages_of(actor(request).role) if page.name == name), None)
+        if page is None or not (view := self.page_view(page)):
+            raise NotFound()
+        return view
 
 
 def mount_admin(application: FastAPI, settings: Settings) -> None:

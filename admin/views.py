@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from admin.door import actor
 from admin.extras import entrance
-from admin.kinds import words
+from admin.kinds import open_to, words
 from app.errors import NotFound
 from app.kit.access import NOBODY, Actor, Role, Rule, answer
 from app.kit.reading import visible
@@ -30,10 +30,10 @@ class ResourceView(ModelView):
     page_size: ClassVar[int] = 25
 
     def is_accessible(self, request: Request) -> bool:
-        return bool(answer(self.resource.read, actor(request)))
+        return self.resource in open_to(actor(request))
 
     def may(self, request: Request, rule: Rule) -> bool:
-        """Whether the rule lets this member of staff at some rows at least."""
+        """Whether the rule lets this reader at some rows at least."""
         return self.is_accessible(request) and bool(answer(rule, actor(request)))
 
     async def check_can_create(self, request: Request) -> bool:
@@ -46,7 +46,8 @@ class ResourceView(ModelView):
         return self.may(request, self.resource.delete)
 
     async def check_can_export(self, request: Request) -> bool:
-        return self.is_accessible(request) and actor(request).role is Role.ADMIN
+        """Admins take everything with them, sellers what is theirs."""
+        return self.is_accessible(request) and actor(request).role in (Role.ADMIN, Role.SELLER)
 
     def list_query(self, request: Request) -> Select[Any]:
         return self.readable(actor(request))

@@ -1,18 +1,21 @@
-"""Deleting rows: first a page that names them, then a POST. All of them or none."""
+"""Deleting rows: first a page that names them, then a POST. All of them or none; some kinds are archived instead."""
 
 import json
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from admin.door import actor
+from admin.extras import extra_of
 from admin.page import address, database_of, office_of, posted, redirect, render
 from admin.references import names_in
 from admin.show import Row
 from app.errors import BadRequest, Forbidden
 from app.kit import changes
-from app.kit.access import allowed
+from app.kit.access import Actor, allowed
 from app.kit.reading import one
+from app.kit.resource import Resource
 
 MOST = 50
 
@@ -36,7 +39,8 @@ async def delete_page(request: Request) -> Response:
     found = [json.loads(await one(database_of(request), view.resource, reader, key))["data"] for key in keys]
     async with database_of(request).transaction() as session:
         names = await names_in(session, reader, [(view.resource, row) for row in found])
-    return await render(request, "delete.html", view=view, rows=[Row(view.resource, row, names) for row in found])
+    rows, parting = [Row(view.resource, row, names) for row in found], extra_of(view.resource).parting
+    return await render(request, "delete.html", view=view, rows=rows, parting=parting)
 
 
 async def delete(request: Request) -> Response:
@@ -47,8 +51,15 @@ async def delete(request: Request) -> Response:
     allowed(view.resource.delete, reader)
     keys = keys_of(texts)
     async with database_of(request).transaction() as session:
-        for key in keys:
-            await changes.delete(session, view.resource, reader, key)
+        gone = [await taken_away(session, view.resource, reader, key) for key in keys]
     if request.method == "DELETE":
         return PlainTextResponse(address(view.identity))
-    return redirect(address(view.identity), "deleted")
+    return redirect(address(view.identity), "deleted" if all(gone) else "partly_archived" if any(gone) else "archived")
+
+
+async def taken_away(session: AsyncSession, resource: Resource, reader: Actor, key: str) -> bool:
+    """Whether the row is deleted; otherwise it is archived."""
+    if take_away := extra_of(resource).take_away:
+        return await take_away(session, resource, reader, key)
+    await changes.delete(session, resource, reader, key)
+    return True

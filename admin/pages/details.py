@@ -18,7 +18,7 @@ from admin.kinds import kind_of
 from admin.page import address, database_of, office_of, render
 from admin.pages.lists import shown_columns
 from admin.references import names_in
-from admin.show import Row
+from admin.show import SPECIAL, Row
 from app.errors import AppError
 from app.kit.access import Actor, Rule, answer
 from app.kit.query import parse
@@ -77,7 +77,7 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
         view=view,
         row=row,
         alarms=alarms,
-        facts=[name for name in resource.columns if name not in above(resource) and not is_aside(resource, name)],
+        facts=facts(resource, extra),
         cards=cards(resource, extra, values, {alarm.column for alarm in alarms}),
         wide=extra.wide,
         tables=tables + [related_table(row, key, *each) for each in found if each[1]],
@@ -85,7 +85,7 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
         moves=moves,
         cautions={str(move.target): extra.caution(values, str(move.target)) for move in moves},
         reason=extra.reason,
-        history=await extra.history(database, key) if extra.history else [],
+        history=await extra.history(database, key, reader) if extra.history else [],
         trail=[Row(audit, entry, names) for _, entry in entries],
         edit=address(resource.name, key, "edit") if can_update and resource.writable else None,
         can_delete=can_delete,
@@ -94,6 +94,14 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
         typed=typed,
         unplaced="" if has_form else typed.get("reason"),
     )
+
+
+def facts(resource: Resource, extra: Extra) -> list[str]:
+    """The columns that are a line each, and words that are computed."""
+    told = [name for name in resource.columns if name not in above(resource) and not is_aside(resource, name)]
+    told = [name for name in told if kind_of(resource, name) != "id" or (resource.path, name) in SPECIAL]
+    words = [name for name in resource.computed if kind_of(resource, name) == "choice"]
+    return [name for name in words + told if name not in extra.untold]
 
 
 def above(resource: Resource) -> set[str]:

@@ -42,7 +42,7 @@ from app.kit.reading import one
 from app.kit.schemas import validated
 from app.resources.audit import audit
 from app.resources.documents import REASONS, DocumentStatus, desk_documents
-from app.resources.orders import desk_orders
+from app.resources.order_views import desk_orders
 from app.resources.users import User
 
 FIELDS = {"expires_on": "Expires on", "mrz": "Machine-readable lines", "rejection_reason": "Reason"}
@@ -96,7 +96,7 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
         "document.html",
         error.status if error else 200,
         notice=notice,
-        view=office_of(request).view_named(desk_documents.name),
+        view=office_of(request).view_named(request, desk_documents.name),
         row=row,
         page=page,
         place=place,

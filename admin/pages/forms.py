@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.door import actor
+from admin.extras import extra_of
 from admin.fields import Field, create_fields, edit_fields, fill, values_of
 from admin.page import FAILED, Typed, address, as_problem, database_of, messages, office_of, posted, redirect, render
 from admin.pages.details import applies
@@ -35,6 +36,7 @@ class Form:
     row: Row | None = None
     errors: list[str] = field(default_factory=list)
     status: int = 200
+    currency: str = ""
 
     def refuse(self, error: AppError) -> None:
         """Each sentence at its field; what is about no field on top."""
@@ -63,7 +65,8 @@ async def edit_form(request: Request, view: ResourceView, session: AsyncSession)
         raise Forbidden()
     names = await names_in(session, reader, [(resource, values)])
     fields = await edit_fields(session, resource, reader, values, names)
-    return Form(fields, values["updated_at"], Row(resource, values, names))
+    currency = "" if "currency" in resource.writable else values.get("currency", "")
+    return Form(fields, values["updated_at"], Row(resource, values, names), currency=currency)
 
 
 async def edit(request: Request) -> Response:
@@ -111,8 +114,10 @@ async def create_form(request: Request, view: ResourceView) -> Form:
     if not view.is_accessible(request):
         raise Forbidden()
     allowed(view.resource.create, actor(request))
+    currency_of = extra_of(view.resource).currency
     async with database_of(request).transaction() as session:
-        return Form(await create_fields(session, view.resource, actor(request)))
+        currency = await currency_of(session, actor(request)) if currency_of else ""
+        return Form(await create_fields(session, view.resource, actor(request)), currency=currency)
 
 
 async def create(request: Request) -> Response:

@@ -9,12 +9,12 @@ from markupsafe import Markup
 from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from admin.door import actor
 from admin.extras import extra_of
 from admin.kinds import kind_of, label, members, target_of, words
-from admin.page import database_of, in_words, office_of, render, with_query
+from admin.page import address, database_of, in_words, office_of, render, with_query
 from admin.references import names_in
 from admin.show import Row
 from app.errors import BadRequest, Forbidden, ValidationError
@@ -26,8 +26,8 @@ from app.letters import templates
 
 SIZES = (25, 50)
 WIDGETS = {"moment": "date", "date": "date", "money": "number", "text": "text"}
-PICTURE = "has_thumbnail"
-"""The column that is shown as a small picture."""
+PICTURES = ("has_thumbnail", "thumbnail_url")
+"""The columns that are shown as a small picture."""
 WORDS = {"gte": "from", "lte": "up to"}
 KNOWN = {("admin/emails", "template"): templates}
 """Columns of text that has only so many values."""
@@ -39,7 +39,7 @@ def asked(request: Request, resource: Resource) -> Query:
     if len(request.query_params.multi_items()) > len(request.query_params.keys()):
         raise BadRequest("A parameter is given twice.")
     size, by, order = given.pop("pageSize", str(SIZES[0])), given.pop("sortBy", ""), given.pop("sort", "asc")
-    if size not in map(str, SIZES) or order not in ("asc", "desc") or "limit" in given:
+    if size not in map(str, SIZES) or order not in ("asc", "desc") or {"limit", "cursor"} & given.keys():
         raise BadRequest("There is no such page size or order.")
     wanted = given | {"limit": size} | ({"sort": ("-" if order == "desc" else "") + by} if by else {})
     try:
@@ -55,6 +55,8 @@ async def list_page(request: Request) -> Response:
         raise Forbidden()
     query = asked(request, resource)
     found = json.loads(await page(database_of(request), resource, reader, query))
+    if extra_of(resource).only and found["meta"]["total"] == 1:
+        return RedirectResponse(address(resource.name, found["data"][0]["id"]), 303)
     async with database_of(request).transaction() as session:
         narrowing = narrowed_by(request, resource)
         names = await names_in(session, reader, [(resource, row) for row in [*found["data"], narrowing]])
@@ -102,7 +104,7 @@ def heading(request: Request, resource: Resource, path: str) -> Heading:
     is_amount = "." not in path and kind_of(resource, path) in ("money", "number")
     is_title = resource.admin is not None and path == resource.admin.title
     sorts = link if path in resource.sort else None
-    return Heading(path, label(path, resource), sorts, order, is_title, is_amount, path == PICTURE)
+    return Heading(path, label(path, resource), sorts, order, is_title, is_amount, path in PICTURES)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ async def tabs_of(session: AsyncSession, request: Request, resource: Resource) -
     name, worries = tabs_column(resource), extra_of(resource).worries
     if name is None:
         return []
-    wanted = [(name, value, words(value)) for value in members(resource, name)]
+    wanted = [(name, value, words(value)) for value in members(resource, name) if extra_of(resource).has(name, value)]
     wanted += [(worry.name, worry.value, label(worry.name)) for worry in worries if worry.name != name]
     names = dict.fromkeys(each for each, _, _ in wanted)
     counts = {each: await counts_by(session, resource, actor(request), each) for each in names}
@@ -164,12 +166,13 @@ class Filter:
 
 
 def filters_of(request: Request, resource: Resource) -> list[Filter]:
-    found, in_tabs = [], {tabs_column(resource), *(worry.name for worry in extra_of(resource).worries)}
+    extra = extra_of(resource)
+    found, elsewhere = [], {tabs_column(resource), *(worry.name for worry in extra.worries), *extra.untold}
     for name in resource.filters:
         column, _mark, operator = name.partition("__")
         choices = choices_of(resource, column)
         widget = "select" if choices else WIDGETS.get(kind_of(resource, column))
-        if widget is None or operator == "in" or name in in_tabs:
+        if widget is None or operator == "in" or name in elsewhere:
             continue
         text = " ".join(filter(None, (label(column), WORDS.get(operator))))
         found.append(Filter(name, text, widget, choices, request.query_params.get(name, "")))

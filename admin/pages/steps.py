@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.door import actor
-from admin.extras import STAFF_PARTY, Extra, extra_of
+from admin.extras import Extra, extra_of
 from admin.page import FAILED, Typed, address, as_problem, database_of, office_of, posted, redirect
 from admin.pages.details import shown
 from app.errors import NotFound
@@ -42,7 +42,10 @@ async def step(request: Request) -> Response:
             target = next((move.target for move in steps.moves if move.target == typed.last("status")), None)
             if target is None:
                 raise flow.IllegalTransition("There is no such step.", allowed=[])
-            await flow.move(session, steps, row, target, actor(request), STAFF_PARTY, **given)
+            if extra.take:
+                await extra.take(session, row, target, actor(request), **given)
+            else:
+                await flow.move(session, steps, row, target, actor(request), extra.party, **given)
             notices = await notices_of(session, request, extra, target)
     except FAILED as error:
         kept = {name: typed.last(name) for name in typed.texts}

@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from sqlalchemy import event, select
 from starlette.routing import Route
 
-from admin.kinds import looks
+from admin.kinds import pages_of
 from admin.site import ROUTES
+from app.kit.access import Role
 from app.kit.audit import AuditEntry
 from app.kit.resource import Resource
 from app.resources.orders import Order
@@ -21,7 +22,8 @@ from tests import make
 from tests.admin.desk import EVIL, Desk, fields_of
 from tests.make import Person
 
-PAGES = [resource.name for resource in looks()]
+PLACES = pages_of(Role.ADMIN)
+PAGES = [resource.name for resource in PLACES]
 
 
 async def trail(app: FastAPI) -> list[AuditEntry]:
@@ -162,10 +164,17 @@ async def fill(app: FastAPI, alice: Person, sam: Person) -> dict[str, Any]:
     order = await make.order(alice, sold.id)
     notes = {"admin_notes": "\n\nline\r\nother", "assigned_to": str(sam.user.id)}
     assert (await sam.patch(f"/admin/orders/{order['id']}", json=notes)).status_code == 200
-    return {"services": service.id, "orders": order["id"], "users": sam.user.id}
+    kept = await make.product(
+        app, description="\r\n <i>\n", old_price="12.500", currency="KWD", stock=0, is_active=False
+    )
+    async with app.state.database.transaction() as session:
+        above = await make.make_category(session, name="Groceries")
+        below = await make.make_category(session, parent_id=above.id, position=3)
+    shelves = {"products": kept.id, "sellers": kept.seller_id, "categories": below.id}
+    return {"services": service.id, "orders": order["id"], "users": sam.user.id, **shelves}
 
 
-@pytest.mark.parametrize("resource", [each for each in looks() if each.update and each.writable], ids=lambda r: r.name)
+@pytest.mark.parametrize("resource", [each for each in PLACES if each.update and each.writable], ids=lambda r: r.name)
 async def test_opening_and_saving_changes_nothing(
     sams: Desk, alice: Person, sam: Person, app: FastAPI, resource: Resource
 ) -> None:
@@ -192,7 +201,7 @@ async def test_a_person_who_lost_his_role_stays_assigned_on_open_and_save(
 # -- forms validate, and offer only what is writable
 
 
-@pytest.mark.parametrize("resource", [each for each in looks() if each.writable], ids=lambda r: r.name)
+@pytest.mark.parametrize("resource", [each for each in PLACES if each.writable], ids=lambda r: r.name)
 async def test_a_form_has_exactly_the_writable_fields(
     sams: Desk, alice: Person, sam: Person, app: FastAPI, resource: Resource
 ) -> None:
@@ -464,7 +473,7 @@ async def test_lists_show_words_and_names_and_no_python(
     assert not re.search(r"None|datetime|UUID\(|Decimal|<Role|Choice|\{'|\['", shown)
 
 
-@pytest.mark.parametrize("name", ["services", "orders", "users"])
+@pytest.mark.parametrize("name", ["services", "orders", "users", "products", "sellers", "categories"])
 async def test_details_show_words_and_names_and_no_python(
     sams: Desk, alice: Person, sam: Person, app: FastAPI, name: str
 ) -> None:
