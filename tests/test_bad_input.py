@@ -67,12 +67,11 @@ def key_for(known: dict[str, Any], operation: walk.Operation) -> Any:
 
 async def test_strange_bodies_are_refused_cleanly(app, everybody):
     known = await keys(app, everybody)
-    admin = everybody["ADMIN"]
     for operation in walk.operations(app):
         if operation.body is None:
             continue
         for name, content in STRANGE.items():
-            answer = await send(admin, operation, content, key_for(known, operation))
+            answer = await send(walk.caller(operation, everybody), operation, content, key_for(known, operation))
             check(answer, (operation.name, name))
             if content not in (b"", b"null") and "list" not in name:
                 assert answer.status_code in (400, 422), (operation.name, name, answer.text)
@@ -80,17 +79,23 @@ async def test_strange_bodies_are_refused_cleanly(app, everybody):
 
 async def test_strange_values_in_any_field_are_refused_cleanly(app, everybody):
     known = await keys(app, everybody)
-    admin = everybody["ADMIN"]
     for operation in walk.operations(app):
         for field in (operation.body or {}).get("properties", {}):
             for value in WRONG:
                 body = {**operation.example, field: value}
-                answer = await send(admin, operation, json.dumps(body).encode(), key_for(known, operation))
+                answer = await send(
+                    walk.caller(operation, everybody), operation, json.dumps(body).encode(), key_for(known, operation)
+                )
                 check(answer, (operation.name, field, value))
                 assert "not_authenticated" not in answer.text, (operation.name, field, value)
             for raw in RAW:
                 head = json.dumps({**operation.example, field: "§"}).encode()
-                answer = await send(admin, operation, head.replace(b'"\\u00a7"', raw), key_for(known, operation))
+                answer = await send(
+                    walk.caller(operation, everybody),
+                    operation,
+                    head.replace(b'"\\u00a7"', raw),
+                    key_for(known, operation),
+                )
                 check(answer, (operation.name, field, raw[:20]))
 
 
@@ -101,7 +106,7 @@ async def test_nul_and_lone_surrogates_never_reach_a_text_field(app, everybody):
             kinds = [part.get("type") for part in schema.get("anyOf", [schema])]
             for value in ("a\x00b\x00cdefgh", "abc\ud800defgh") if "string" in kinds else ():
                 body = json.dumps({**operation.example, field: value}).encode()
-                answer = await send(everybody["ADMIN"], operation, body, key_for(known, operation))
+                answer = await send(walk.caller(operation, everybody), operation, body, key_for(known, operation))
                 problem = walk.problem(answer, 422, "validation_error", (operation.name, field, value))
                 assert problem["errors"][0]["pointer"] == f"/{field}", (operation.name, problem)
 
@@ -111,7 +116,7 @@ async def test_an_unknown_field_is_named_in_the_callers_spelling(app, everybody)
     for operation in walk.operations(app):
         for name in ("surprise", "surpriseField") if operation.body else ():
             body = json.dumps({**operation.example, name: 1}).encode()
-            answer = await send(everybody["ADMIN"], operation, body, key_for(known, operation))
+            answer = await send(walk.caller(operation, everybody), operation, body, key_for(known, operation))
             problem = walk.problem(answer, 422, "validation_error", operation.name)
             assert {"pointer": f"/{name}", "code": "extra_forbidden"}.items() <= problem["errors"][0].items(), (
                 operation.name
@@ -124,7 +129,12 @@ async def test_a_field_in_both_spellings_is_refused(app, everybody):
             camel = walk.camel(name)
             if camel != name:
                 body = json.dumps({**operation.example, name: None, camel: None}).encode()
-                walk.problem(await send(everybody["ADMIN"], operation, body), 422, "validation_error", operation.name)
+                walk.problem(
+                    await send(walk.caller(operation, everybody), operation, body),
+                    422,
+                    "validation_error",
+                    operation.name,
+                )
 
 
 async def test_numbers_of_five_thousand_digits_are_a_validation_error(app, sam):
@@ -143,7 +153,10 @@ async def test_only_json_is_taken(app, everybody):
             else ()
         ):
             answer = await send(
-                everybody["ADMIN"], operation, json.dumps(operation.example).encode(), **{"Content-Type": kind}
+                walk.caller(operation, everybody),
+                operation,
+                json.dumps(operation.example).encode(),
+                **{"Content-Type": kind},
             )
             walk.problem(answer, 415, "unsupported_media_type", (operation.name, kind))
 
@@ -156,7 +169,7 @@ async def test_bodies_over_a_mebibyte_are_refused_however_they_come(app, everybo
     for operation in walk.operations(app):
         if operation.body:
             for content in (b" " * (1024 * 1024 + 1), trickle()):
-                answer = await send(everybody["ADMIN"], operation, content)
+                answer = await send(walk.caller(operation, everybody), operation, content)
                 problem = walk.problem(answer, 413, "payload_too_large", operation.name)
                 assert "1048576" in problem["detail"]
 
@@ -201,7 +214,7 @@ async def test_malformed_unknown_and_foreign_ids_look_the_same(app, everybody, a
             uuid4().hex,
         ):
             content = json.dumps(operation.example).encode() if operation.body else b""
-            answer = await send(everybody["ADMIN"], operation, content, key)
+            answer = await send(walk.caller(operation, everybody), operation, content, key)
             problem = walk.problem(answer, 404, "not_found", (operation.name, key))
             bodies.append({**problem, "request_id": ""})
         assert all(body == bodies[0] for body in bodies), operation.name

@@ -37,6 +37,7 @@ def test_safe_production_settings_are_accepted():
         ("redis_url", None),
         *(("frontend_url", value) for value in ("http://souk.example", "souk.example", "")),
         ("rate_limits", "off"),
+        ("public_url", "http://api.souk.example"),
         ("stripe_secret_key", LOCAL_STRIPE_KEY),
         ("stripe_webhook_secret", LOCAL_STRIPE_SECRET),
         *(("stripe_api_base", value) for value in ("http://127.0.0.1:8001", "https://api.stripe.com.example")),
@@ -100,12 +101,23 @@ def test_every_variable_of_a_store_counts_as_a_half():
         ("r2_public_url", "pictures.souk.example"),
         ("cloudinary_cloud_name", "souk/../other"),
         ("clamav_socket", "clamd"),
+        ("public_url", "https://souk.example/api"),
         ("document_quota_mb", 0),
     ],
 )
 def test_what_no_store_is_called_is_refused(name, value):
     with pytest.raises(ValidationError, match=name):
         settings(**{**R2, **CLOUDINARY, name: value})
+
+
+def test_pictures_are_addressed_where_the_world_reads_them():
+    assert settings(port=8100).media_url == "http://127.0.0.1:8100/media"
+    assert settings(**SAFE).media_url == "/media"
+    assert settings(**SAFE, public_url="https://api.souk.example/").media_url == "https://api.souk.example/media"
+    opened = {**R2, "r2_public_url": "https://pictures.souk.example/x/", "r2_private_bucket": "souk-private"}
+    assert settings(**SAFE, **opened, public_url="https://api.souk.example").media_url == (
+        "https://pictures.souk.example/x/public"
+    )
 
 
 def test_production_needs_a_secret_of_its_own(monkeypatch):
