@@ -1,15 +1,14 @@
 """What a page shows beyond its resource's columns: steps of a flow, a history, rows that belong, what is wrong."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
-from admin.expiry import EXPIRED, shortfall
+from admin.alarms import Alarm, Belonging, Values, closed, failed, is_lacking, lacking, not_for_sale, to_review
 from admin.page import address
 from admin.panels import Panel, letter_panel, pictures_panel, refund_panel, review_panel
 from app.db import Database
@@ -26,12 +25,7 @@ from app.resources.sellers import currency_of
 from app.resources.stripe_events import replays
 
 STAFF_PARTY, SELLER_PARTY = "staff", "seller"
-LACKING = {"missing": "Not handed in yet:", "waiting": "To be verified:"}
-"""Lists among the documents of an order, and what is said of them."""
 TO_VERIFY = "status=PENDING&sortBy=created_at&sort=asc"
-Values = Mapping[str, Any]
-Belonging = Mapping[str, list[dict[str, Any]]]
-"""The related rows that a page shows, by the path of their resource."""
 History = Callable[[Database, UUID, Actor], Awaitable[list[dict[str, Any]]]]
 """What happened to a row, oldest first, as this reader may know it."""
 Step = Callable[..., Awaitable[Any]]
@@ -61,15 +55,6 @@ class Worry:
     name: str
     value: str
     text: str
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """What is wrong with a row: a sentence, and the column that says more, or the names of what it is about."""
-
-    text: str
-    column: str = ""
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,59 +151,10 @@ async def sale_history(database: Database, order_id: UUID, reader: Actor) -> lis
     return await timeline(database, order_id, reader)
 
 
-def to_review(payment: Values, rows: Belonging) -> Iterator[Alarm]:
-    if payment["needs_review"]:
-        yield Alarm("This payment needs review.", "review_reason")
-
-
-def failed(row: Values, rows: Belonging) -> Iterator[Alarm]:
-    if row["error"]:
-        said = "This failed." if row["status"] == "FAILED" else "The last try failed; there will be another."
-        yield Alarm(said, "error")
-
-
-def not_verified(order: Values) -> Iterator[Alarm]:
-    """Which documents an order waits for, and from whom."""
-    for name, text in LACKING.items():
-        if order["documents"][name]:
-            yield Alarm(text, names=tuple(order["documents"][name]))
-
-
-def lacking(order: Values, rows: Belonging) -> Iterator[Alarm]:
-    """What is wrong with the documents of an order that is not over yet."""
-    if order["status"] not in ("PENDING", "CONFIRMED", "IN_PROGRESS"):
-        return
-    yield from not_verified(order)
-    if order["documents"]["passport_expires_too_soon"]:
-        verified = [row for row in rows["admin/documents"] if row["status"] == "VERIFIED" and shortfall(row)]
-        lasting = max(verified, key=itemgetter("expires_on"), default=None)
-        if lasting and shortfall(lasting) == EXPIRED:
-            yield Alarm("The passport has expired.")
-        else:
-            yield Alarm("The passport is valid for less than six months after the journey.")
-
-
-def is_lacking(order: Values) -> bool:
-    return any(order["documents"][name] for name in LACKING)
-
-
-def not_for_sale(product: Values, rows: Belonging) -> Iterator[Alarm]:
-    if not product["is_active"]:
-        yield Alarm("This product is not active: nobody can buy it.")
-    elif not product["stock"]:
-        yield Alarm("This product is out of stock: nobody can buy it.")
-
-
-def closed(shop: Values, rows: Belonging) -> Iterator[Alarm]:
-    if not shop["is_open"]:
-        yield Alarm("This shop is closed: nobody can buy its products.")
-
-
 ORDER_FLOWS = {f"{kind} {method}": flow for (kind, method), flow in FLOWS.items()}
 SALE_FLOWS = {name: flow for name, flow in ORDER_FLOWS.items() if name.startswith(OrderKind.GOODS)}
 SHELF: Mapping[str, Any] = {
     "alarms": not_for_sale,
-    "untold": ("in_stock",),
     "take_away": take_away,
     "parting": "What was ordered, or lies in a cart, is archived instead: its orders keep it, and nobody can buy it.",
 }

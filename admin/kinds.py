@@ -114,7 +114,7 @@ LABELS = {
     "has_thumbnail": "Preview",
     "thumbnail_url": "Picture",
 }
-OWN_LABELS = {("admin/documents", "created_at"): "Received"}
+OWN_LABELS = {("admin/documents", "created_at"): "Received", ("admin/sellers", "user_id"): "Account"}
 """By the path of the resource."""
 
 

@@ -53,6 +53,8 @@ LARGE = {
 SIGNED_IN, ANONYMOUS, MINUTE = 600, 300, 60
 UNCOUNTED = {"/api/v1/payments/webhook"}
 """Stripe calls these, in bursts and from few addresses; their signature is checked instead."""
+LOOKED_UP = ("/api/v1/orders", "/api/v1/payments")
+"""Below these a guest's token opens something, so that wrong ones are counted."""
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 SECURITY = [
     (b"x-content-type-options", b"nosniff"),
@@ -205,7 +207,8 @@ class Edge:
     def looked_up(self, scope: Scope, ip: str) -> AbstractAsyncContextManager[None]:
         """What is around a request that may look for somebody else's order."""
         actor: Actor = scope.get("actor", NOBODY)
-        return looking_up(self.counters(), ip) if actor.key_hash else nullcontext()
+        is_look_up = actor.key_hash and scope["path"].startswith(LOOKED_UP)
+        return looking_up(self.counters(), ip) if is_look_up else nullcontext()
 
     def count(self, counters: Counters, name: str, most: int, extra: list[tuple[bytes, bytes]]) -> None:
         used, reset = counters.tick(name, MINUTE), seconds_left(MINUTE)

@@ -1,9 +1,9 @@
 """Selling goods: the server's prices, the stock and the numbers in one statement, all or nothing.
 
 What is wanted is read first, without a lock. Then one statement takes the stock, empties the cart, numbers the orders
-and writes them; it does nothing unless price, stock and cart are still what was read. Then all is read anew. So a lock
-on a product lasts no longer than one statement, however far away the database is. Locks are taken in one order: lines
-of the cart, products by id, the counter of numbers.
+and writes them; it does nothing unless price, stock and cart are still what was read. Then all is read anew. The locks
+before it and the answer after it are sent along in one go, so that a product is locked no longer than the database
+works, however far away it is. Locks are taken in one order: lines of the cart, products by id, the counter of numbers.
 """
 
 import json
@@ -16,9 +16,8 @@ from uuid import UUID
 import psycopg
 from psycopg.errors import DeadlockDetected, LockNotAvailable, NotNullViolation, UniqueViolation
 from psycopg.types.json import Json
-from pydantic_core import to_jsonable_python
+from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Text, Uuid, any_, bindparam, cast, func, literal_column, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.db import Database, Statement
 from app.errors import Conflict, Unavailable
@@ -38,7 +37,7 @@ from app.resources.payments import PaymentMethod
 from app.resources.products import OutOfStock
 from app.resources.status_changes import StatusChange
 from app.resources.users import User
-from app.wanted import Buyer, Offer, check_stock
+from app.wanted import Buyer, Offer, check_stock, ids
 
 TRIES = 5
 """How often what is wanted may change between reading and taking it."""
@@ -64,35 +63,48 @@ def inserting(table: type[Table], parameter: str, more: str = "", **instead: str
     return f"INSERT INTO {name} ({into}) SELECT {values} FROM {rows} {more}"  # noqa: S608
 
 
+def given(parameter: str, type: str) -> str:
+    """SQL of a list; see `ids`."""
+    return f"CAST((SELECT CAST(:{parameter} AS {type}[])) AS {type}[])"
+
+
 NUMBER = "CAST(number.value - :orders_count + CAST(r.order_number AS int) AS text)"
 NUMBERED = f"'ZST-' || lpad({NUMBER}, greatest(5, length({NUMBER})), '0')"
 LETTER = "jsonb_set(r.context, '{order_number}', to_jsonb(placed.order_number))"
 ORDERS = inserting(Order, "orders", "LEFT JOIN number ON true", order_number=NUMBERED)
 EMAILS = inserting(Email, "emails", "JOIN placed ON placed.id = r.order_id", context=LETTER)
+LOCK = Statement(
+    text(f"""
+WITH lines AS MATERIALIZED (
+  SELECT id FROM cart_items WHERE id = ANY({given("cart_ids", "uuid")}) ORDER BY id FOR UPDATE
+), held AS MATERIALIZED (
+  SELECT id FROM products WHERE id = ANY({given("product_ids", "uuid")}) AND (SELECT count(*) FROM lines) >= 0
+  ORDER BY id FOR NO KEY UPDATE
+)
+SELECT count(*) FROM held
+""")  # noqa: S608
+)
+"""A statement of its own, so that the next one sees what others had committed before it got the locks."""
 PLACE = Statement(
     text(f"""
 WITH emptied AS (
-  DELETE FROM cart_items WHERE id IN (
-    SELECT line.id FROM cart_items AS line
-    JOIN jsonb_to_recordset(CAST(:cart AS jsonb)) AS seen (id uuid, quantity int)
-      ON seen.id = line.id AND seen.quantity = line.quantity
-    ORDER BY line.id FOR UPDATE OF line
-  ) RETURNING id
+  DELETE FROM cart_items AS line
+  USING unnest({given("cart_ids", "uuid")}, {given("cart_quantities", "int")}) AS seen (id, quantity)
+  WHERE line.id = seen.id AND line.quantity = seen.quantity
+  RETURNING line.id
 ), wanted AS (
-  SELECT * FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (product_id uuid, quantity int, price numeric)
-  WHERE (SELECT count(*) FROM emptied) = :cart_lines
-), held AS MATERIALIZED (
-  SELECT products.id, wanted.quantity, wanted.price FROM products JOIN wanted ON wanted.product_id = products.id
-  ORDER BY products.id FOR NO KEY UPDATE OF products
+  SELECT * FROM unnest({given("product_ids", "uuid")}, {given("quantities", "int")}, {given("prices", "numeric")})
+    AS line (product_id, quantity, price)
+  WHERE (SELECT count(*) FROM emptied) = cardinality(CAST(:cart_ids AS uuid[]))
 ), taken AS (
-  UPDATE products SET stock = products.stock - held.quantity FROM held
-  WHERE products.id = held.id AND products.stock >= held.quantity AND products.price = held.price
+  UPDATE products SET stock = products.stock - wanted.quantity FROM wanted
+  WHERE products.id = wanted.product_id AND products.stock >= wanted.quantity AND products.price = wanted.price
     AND products.is_active AND products.is_listed
   RETURNING products.id
 ), number AS (
   INSERT INTO number_series (id, created_at, updated_at, series, year, value)
   SELECT :series_id, now(), now(), 'ZST', 0, :orders_count FROM (SELECT count(*) AS lines FROM taken) AS all_taken
-  WHERE lines = :lines_count
+  WHERE lines = cardinality(CAST(:product_ids AS uuid[]))
   ON CONFLICT (series, year) DO UPDATE SET value = number_series.value + :orders_count, updated_at = now()
   RETURNING value
 ), placed AS ({ORDERS} RETURNING id, order_number),
@@ -108,7 +120,7 @@ SELECT 1
 
 def answer_of(is_checkout: bool) -> ColumnElement[str]:
     """SQL of the answer: one order, or a checkout with its orders."""
-    wanted = Order.c.id == any_(bindparam("order_ids", type_=ARRAY(Uuid())))
+    wanted = Order.c.id == any_(ids("order_ids"))
     rows = select(*fields(orders, single=True)).where(wanted).order_by(Order.c.id).subquery("r")
     each = cast(func.row_to_json(literal_column("r")), Text)
     joined = select(func.string_agg(each, literal_column("','"))).select_from(rows).scalar_subquery()
@@ -179,25 +191,34 @@ async def place_once(
     for offer in offers:
         shops.setdefault(offer.seller_id, []).append(offer)
     rows = [rows_of(buyer, bought, checkout_id, str(place)) for place, bought in enumerate(shops.values(), 1)]
-    cart = [{"id": offer.cart_item_id, "quantity": offer.quantity} for offer in offers if offer.cart_item_id]
-    wanted = [{"product_id": offer.product_id, "quantity": offer.quantity, "price": offer.price} for offer in offers]
     values: dict[str, Any] = {name: as_json([row for each in rows for row in each[name]]) for name in rows[0]}
-    values |= {"cart": as_json(cart), "cart_lines": len(cart), "lines": as_json(wanted), "lines_count": len(wanted)}
-    values |= {"orders_count": len(rows), "series_id": new_id()}
+    values |= wanted_of(offers) | {"orders_count": len(rows), "series_id": new_id()}
     shown = {"order_ids": [each["orders"][0]["id"] for each in rows], "checkout": str(checkout_id)}
     if asked is None:
-        ((answer,),) = await database.run_together((PLACE, values), (ANSWER[is_checkout], shown))
+        ((answer,),) = await database.run_together((LOCK, values), (PLACE, values), (ANSWER[is_checkout], shown))
     else:
         forgotten = {"scope": asked[0], "since": now() - KEPT}
         kept = shown | to_keep(*asked)
         ((answer,),) = await database.run_together(
-            (FORGET, forgotten), (PLACE, values), (KEPT_ANSWER[is_checkout], kept)
+            (FORGET, forgotten), (LOCK, values), (PLACE, values), (KEPT_ANSWER[is_checkout], kept)
         )
     return with_tokens(str(answer), buyer.actor)
 
 
 def as_json(rows: list[dict[str, Any]]) -> Json:
-    return Json(to_jsonable_python(rows))
+    return Json(rows, dumps=to_json)
+
+
+def wanted_of(offers: list[Offer]) -> dict[str, list[Any]]:
+    """Lines of the cart, and products, as arrays: PostgreSQL takes those for short, and looks their rows up by id."""
+    lines = [offer for offer in offers if offer.cart_item_id]
+    return {
+        "cart_ids": [line.cart_item_id for line in lines],
+        "cart_quantities": [line.quantity for line in lines],
+        "product_ids": [offer.product_id for offer in offers],
+        "quantities": [offer.quantity for offer in offers],
+        "prices": [offer.price for offer in offers],
+    }
 
 
 def rows_of(buyer: Buyer, offers: list[Offer], checkout_id: UUID | None, place: str) -> dict[str, list[dict[str, Any]]]:

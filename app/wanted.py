@@ -8,7 +8,7 @@ from uuid import UUID
 
 import phonenumbers
 from pydantic import AfterValidator, ConfigDict, Field
-from sqlalchemy import Uuid, any_, bindparam, select
+from sqlalchemy import ColumnElement, Uuid, any_, bindparam, cast, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.db import Database, Statement
@@ -134,6 +134,13 @@ class Offer:
         return f"Only {self.stock} left of {self.name}." if self.stock else f"{self.name} is sold out."
 
 
+def ids(parameter: str) -> ColumnElement[Any]:
+    """SQL of a list of ids. Inside a SELECT of its own PostgreSQL does not see how long it is: it would find short ones
+    so cheap that it plans the whole statement anew for each."""
+    array = ARRAY(Uuid())
+    return cast(select(bindparam(parameter, type_=array)).scalar_subquery(), array)
+
+
 SHOWN = (
     *(Product.c.id, Product.c.seller_id, Seller.c.shop_name, User.c.full_name, User.c.email.label("seller_email")),
     *(Product.c.name, Product.c.slug, Product.c.price),
@@ -143,7 +150,7 @@ OFFERS = Statement(
     select(*SHOWN)
     .join(Seller, Seller.c.id == Product.c.seller_id)
     .join(User, User.c.id == Seller.c.user_id)
-    .where(Product.c.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+    .where(Product.c.id == any_(ids("ids")))
 )
 IN_CART = Statement(
     select(*SHOWN, CartItem.c.id, CartItem.c.quantity)

@@ -1,6 +1,7 @@
 """The benchmark's own database: made beside the given one, migrated, filled, dropped at the end.
 
-`fill.sql` is for all benchmarks, `fill_catalogue.sql` adds the marketplace for those that ask for it.
+`fill.sql` is for all benchmarks; `fill_catalogue.sql` and `fill_checkout.sql` add a marketplace to read, and one to buy
+in, for those that ask for it.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from app.migrate import upgrade
 
 NAME = "souk_bench"
 HERE = Path(__file__).parent
-FILL, CATALOGUE = ((HERE / name).read_bytes() for name in ("fill.sql", "fill_catalogue.sql"))
+FILES = ("fill.sql", "fill_catalogue.sql", "fill_checkout.sql")
+FILL, CATALOGUE, CHECKOUT = ((HERE / name).read_bytes() for name in FILES)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
+from math import inf
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -62,8 +63,11 @@ class Connection(asyncio.Protocol):
         self.send()
 
     def send(self) -> None:
+        following = next(self.run.requests, None)
+        if following is None:
+            return self.transport.close()
         self.sent_at = time.perf_counter()
-        self.transport.write(next(self.run.requests))
+        self.transport.write(following)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -108,19 +112,35 @@ class Result:
 
 async def burst(url: str, requests: Sequence[bytes], status: int, seconds: float, connections: int) -> Result:
     """Load for so many seconds. Raises WrongAnswer on another status, or when connections hang or break early."""
+    run = Run(cycle(requests), str(status).encode(), time.perf_counter() + seconds)
+    result = await loaded(url, run, connections, seconds + 20)
+    if len(result.took) / result.rps < seconds * 0.9:
+        raise WrongAnswer(f"{url} answered by closing the connection")
+    return result
+
+
+async def each_once(url: str, requests: Sequence[bytes], status: int, connections: int) -> Result:
+    """Load of each request once. Raises WrongAnswer as `burst` does."""
+    result = await loaded(url, Run(iter(requests), str(status).encode(), inf), connections, 300)
+    if len(result.took) != len(requests):
+        raise WrongAnswer(f"{url} answered {len(result.took)} of {len(requests)} requests")
+    return result
+
+
+async def loaded(url: str, run: Run, connections: int, longest: float) -> Result:
+    """What the connections measured until the last is done."""
     loop, address, started = asyncio.get_running_loop(), urlsplit(url), time.perf_counter()
-    run = Run(cycle(requests), str(status).encode(), started + seconds)
     connect = partial(loop.create_connection, lambda: Connection(run), address.hostname, address.port)
     opened = [await connect() for _ in range(connections)]
     try:
-        async with asyncio.timeout(seconds + 20):
+        async with asyncio.timeout(longest):
             await asyncio.gather(*(protocol.done for _, protocol in opened))
     except TimeoutError:
-        raise WrongAnswer(f"{url} did not answer within 20 seconds") from None
+        raise WrongAnswer(f"{url} did not answer within {longest:g} seconds") from None
     finally:
         for transport, _ in opened:
             transport.abort()
     took = time.perf_counter() - started
-    if run.wrong or took < seconds * 0.9:
-        raise WrongAnswer(f"{url} answered {run.wrong.decode(errors='replace') or 'by closing the connection'}")
+    if run.wrong:
+        raise WrongAnswer(f"{url} answered {run.wrong.decode(errors='replace')}")
     return Result(len(run.took) / took, run.took)

@@ -5,7 +5,7 @@ selected for each request, response models. Neither tuned nor slowed down. Serve
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,13 +15,18 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
-from sqlalchemy.orm import selectinload
-from sqlmodel import and_, col, func, or_, select
+from sqlalchemy.orm import contains_eager, selectinload
+from sqlmodel import and_, col, delete, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from benchmarks.plain_models import (
     AuditEntry,
+    Cart,
+    CartItem,
+    CheckoutCreate,
+    CheckoutRead,
     Data,
+    Email,
     NumberSeries,
     Order,
     OrderCreate,
@@ -30,19 +35,23 @@ from benchmarks.plain_models import (
     OrderRead,
     Page,
     Paging,
+    PaymentMethod,
     Product,
     ProductFilter,
     ProductRead,
+    Seller,
     Service,
     ServiceFilter,
     ServiceRead,
     StatusChange,
     User,
+    new_id,
     now,
 )
 
 engine = create_async_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://", 1))
 new_session = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+SITE = "http://localhost:3000"
 oauth2_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token")
 
 
@@ -145,12 +154,12 @@ async def list_orders(session: SessionDep, user: CurrentUser, wanted: Annotated[
     return {"data": orders, "meta": meta(wanted, total)}
 
 
-async def next_number(session: AsyncSession, series: str, year: int) -> str:
+async def next_number(session: AsyncSession, series: str, year: int) -> int:
     """From the counter row of the series, locked until the transaction ends: no gaps."""
     first = insert(NumberSeries).values(**NumberSeries(series=series, year=year, value=1).model_dump())
     raised = first.on_conflict_do_update(index_elements=["series", "year"], set_={"value": col(NumberSeries.value) + 1})
-    value = (await session.exec(raised.returning(col(NumberSeries.value)))).scalar_one()
-    return f"{series}-{year}-{value:06d}"
+    value: int = (await session.exec(raised.returning(col(NumberSeries.value)))).scalar_one()
+    return value
 
 
 @router.post("/orders", response_model=Data[OrderRead], status_code=status.HTTP_201_CREATED)
@@ -158,8 +167,9 @@ async def create_order(body: OrderCreate, request: Request, session: SessionDep,
     service = await session.get(Service, body.service_id)
     if service is None or not service.is_active:
         raise HTTPException(status.HTTP_422_UNPROCESSABLE_CONTENT, "There is no such service for sale")
+    year = now().year
     order = Order(
-        order_number=await next_number(session, "HT", now().year),
+        order_number=f"HT-{year}-{await next_number(session, 'HT', year):06d}",
         total_amount=service.price,
         currency=service.currency,
         user_id=user.id,
@@ -168,21 +178,25 @@ async def create_order(body: OrderCreate, request: Request, session: SessionDep,
         required_documents=service.required_documents,
     )
     order.items, order.uploads = [sold(service, order)], []
-    changes = {"status": [None, order.status], "total_amount": [None, str(order.total_amount)]}
+    add_order(session, order, request)
+    await session.commit()
+    return {"data": order}
+
+
+def add_order(session: AsyncSession, order: Order, request: Request) -> None:
+    """The order with its history and its entry in the audit."""
     session.add(order)
-    session.add(StatusChange(order_id=order.id, to_status=order.status, actor_id=user.id))
+    session.add(StatusChange(order_id=order.id, to_status=order.status, actor_id=order.user_id))
     session.add(
         AuditEntry(
-            actor_id=user.id,
+            actor_id=order.user_id,
             action="created",
             resource="orders",
             row_id=order.id,
-            changes=changes,
+            changes={"status": [None, order.status], "total_amount": [None, str(order.total_amount)]},
             ip=request.client.host if request.client else "",
         )
     )
-    await session.commit()
-    return {"data": order}
 
 
 def sold(service: Service, order: Order) -> OrderItem:
@@ -197,6 +211,96 @@ def sold(service: Service, order: Order) -> OrderItem:
         currency=service.currency,
         snapshot=snapshot | {"price": f"{service.price:.2f}"},
     )
+
+
+@router.post("/cart/checkout", response_model=Data[CheckoutRead], status_code=status.HTTP_201_CREATED)
+async def check_out(body: CheckoutCreate, request: Request, session: SessionDep, user: CurrentUser) -> Any:
+    lines = await lines_to_buy(session, user)
+    if not lines:
+        raise HTTPException(status.HTTP_409_CONFLICT, "Your cart is empty")
+    shops: dict[UUID, list[CartItem]] = {}
+    for line in lines:
+        if not line.product.is_active or not line.product.is_listed or line.product.stock < line.quantity:
+            raise HTTPException(status.HTTP_409_CONFLICT, f"There is not enough of {line.product.name}")
+        line.product.stock -= line.quantity
+        shops.setdefault(line.product.seller_id, []).append(line)
+    checkout_id, orders = new_id(), []
+    for bought in shops.values():
+        order = goods_order(body, bought, user, checkout_id)
+        order.order_number = f"ZST-{await next_number(session, 'ZST', 0):05d}"
+        add_order(session, order, request)
+        session.add_all(letters(order, bought[0].product.seller))
+        orders.append(order)
+    await session.exec(delete(CartItem).where(col(CartItem.id).in_([line.id for line in lines])))
+    await session.commit()
+    return {"data": {"checkout_id": checkout_id, "orders": orders}}
+
+
+async def lines_to_buy(session: AsyncSession, user: User) -> Sequence[CartItem]:
+    """The lines of the cart, locked with their products, which come along with their shops."""
+    query = select(CartItem).join(Cart).join(Product).join(Seller).join(User).where(Cart.user_id == user.id)
+    whole = contains_eager(CartItem.product).contains_eager(Product.seller).contains_eager(Seller.user)  # type: ignore[arg-type]
+    locked = query.options(whole).order_by(col(Product.id)).with_for_update(of=[CartItem, Product])
+    return (await session.exec(locked)).all()
+
+
+def goods_order(body: CheckoutCreate, bought: list[CartItem], user: User, checkout_id: UUID) -> Order:
+    order = Order(
+        kind="GOODS",
+        total_amount=sum(line.product.price * line.quantity for line in bought),
+        currency=bought[0].product.currency,
+        payment_method=body.payment_method,
+        user_id=user.id,
+        seller_id=bought[0].product.seller_id,
+        checkout_id=checkout_id,
+        customer_info={
+            "full_name": body.customer_name,
+            "email": body.customer_email or user.email,
+            "phone": body.customer_phone,
+            "country": None,
+        },
+        delivery_address=body.delivery_address,
+    )
+    order.items, order.uploads = [bought_item(line, order) for line in bought], []
+    return order
+
+
+def bought_item(line: CartItem, order: Order) -> OrderItem:
+    """An order line with a snapshot of the product."""
+    product = line.product
+    snapshot = product.model_dump(mode="json", include={"name", "slug", "currency"})
+    return OrderItem(
+        order_id=order.id,
+        product_id=product.id,
+        title=product.name,
+        quantity=line.quantity,
+        unit_price=product.price,
+        line_total=product.price * line.quantity,
+        currency=product.currency,
+        snapshot=snapshot | {"price": f"{product.price:.2f}", "shop_name": product.seller.shop_name},
+    )
+
+
+def letters(order: Order, seller: Seller) -> list[Email]:
+    """The mails to the buyer and, where he pays in cash, to the seller."""
+    contents = {
+        "order_number": order.order_number,
+        "items": [
+            {"title": item.title, "quantity": item.quantity, "line_total": f"{item.line_total:.2f}"}
+            for item in order.items
+        ],
+        "in_cash": order.payment_method == PaymentMethod.CASH_ON_DELIVERY,
+        "amount": f"{order.total_amount:.2f}",
+        "currency": order.currency,
+    }
+    info = order.customer_info
+    mine = {"name": info["full_name"], "email": info["email"], "order_url": f"{SITE}/dashboard/orders/{order.id}"}
+    theirs = {"name": seller.user.full_name, "order_url": None}
+    mails = [
+        Email(recipient=info["email"], template="order_received", order_id=order.id, context=mine | contents),
+        Email(recipient=seller.user.email, template="new_sale", order_id=order.id, context=theirs | contents),
+    ]
+    return mails if contents["in_cash"] else mails[:1]
 
 
 @asynccontextmanager

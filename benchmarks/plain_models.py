@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, PlainSerializer, computed_field
-from sqlalchemy import DateTime, Enum, Numeric
+import phonenumbers
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, PlainSerializer, computed_field
+from sqlalchemy import Computed, DateTime, Enum, Numeric
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field as Column
@@ -29,6 +30,11 @@ class OrderStatus(StrEnum):
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETED = "COMPLETED"
     CANCELLED = "CANCELLED"
+
+
+class PaymentMethod(StrEnum):
+    CARD = "CARD"
+    CASH_ON_DELIVERY = "CASH_ON_DELIVERY"
 
 
 def new_id() -> UUID:
@@ -97,8 +103,12 @@ class Order(Row, table=True):
     payment_status: str = "PENDING"
     confirmed_without_payment: bool = False
     user_id: UUID | None = Column(default=None, foreign_key="users.id")
+    seller_id: UUID | None = Column(default=None, foreign_key="sellers.id")
+    checkout_id: UUID | None = None
     customer_info: dict[str, Any] = Column(sa_type=JSONB)
     service_details: dict[str, Any] | None = Column(default=None, sa_type=JSONB(none_as_null=True))
+    delivery_address: str | None = None
+    tracking_number: str | None = None
     required_documents: list[str] = Column(default_factory=list, sa_type=JSONB)
     items: list["OrderItem"] = Relationship(sa_relationship_kwargs={"order_by": "OrderItem.id"})
     uploads: list["Document"] = Relationship()
@@ -132,6 +142,7 @@ class OrderItem(Row, table=True):
 
     order_id: UUID = Column(foreign_key="orders.id")
     service_id: UUID | None = Column(default=None, foreign_key="services.id")
+    product_id: UUID | None = Column(default=None, foreign_key="products.id")
     title: str
     quantity: int = 1
     unit_price: Decimal = money()
@@ -150,10 +161,18 @@ class Document(Row, table=True):
     is_ready: bool = False
 
 
+class Seller(Row, table=True):
+    __tablename__ = "sellers"
+
+    user_id: UUID = Column(foreign_key="users.id")
+    shop_name: str
+    user: User = Relationship()
+
+
 class Product(Row, table=True):
     __tablename__ = "products"
 
-    seller_id: UUID
+    seller_id: UUID = Column(foreign_key="sellers.id")
     category_id: UUID | None = None
     name: str
     slug: str
@@ -162,9 +181,10 @@ class Product(Row, table=True):
     old_price: Decimal | None = money(default=None)
     currency: str
     stock: int = 0
-    in_stock: bool
+    in_stock: bool = Column(sa_column_args=[Computed("stock > 0")])
     is_active: bool = True
     is_listed: bool = True
+    seller: Seller = Relationship()
     pictures: list["ProductImage"] = Relationship(sa_relationship_kwargs={"order_by": "ProductImage.position"})
 
     @property
@@ -181,6 +201,21 @@ class ProductImage(Row, table=True):
     is_ready: bool = False
 
 
+class Cart(Row, table=True):
+    __tablename__ = "carts"
+
+    user_id: UUID = Column(foreign_key="users.id")
+
+
+class CartItem(Row, table=True):
+    __tablename__ = "cart_items"
+
+    cart_id: UUID = Column(foreign_key="carts.id")
+    product_id: UUID = Column(foreign_key="products.id")
+    quantity: int
+    product: Product = Relationship()
+
+
 class StatusChange(Row, table=True):
     __tablename__ = "status_changes"
 
@@ -190,6 +225,7 @@ class StatusChange(Row, table=True):
     at: datetime = moment()
     actor_id: UUID | None = Column(default=None, foreign_key="users.id")
     reason: str | None = None
+    order: Order = Relationship()
 
 
 class AuditEntry(Row, table=True):
@@ -203,6 +239,19 @@ class AuditEntry(Row, table=True):
     changes: dict[str, Any] = Column(default_factory=dict, sa_type=JSONB)
     request_id: str = ""
     ip: str = ""
+
+
+class Email(Row, table=True):
+    __tablename__ = "emails"
+
+    recipient: str
+    template: str
+    context: dict[str, Any] = Column(sa_type=JSONB)
+    order_id: UUID | None = Column(default=None, foreign_key="orders.id")
+    status: str = "QUEUED"
+    attempts: int = 0
+    sendings: int = 0
+    order: Order | None = Relationship()
 
 
 class NumberSeries(Row, table=True):
@@ -236,6 +285,24 @@ class OrderCreate(BaseModel):
     service_id: UUID
     customer_info: CustomerInfo
     service_details: ServiceDetails | None = None
+
+
+def reachable(text: str) -> str:
+    try:
+        number = phonenumbers.parse(text, "DZ")
+    except phonenumbers.NumberParseException:
+        raise ValueError("must be a phone number") from None
+    if not phonenumbers.is_valid_number(number):
+        raise ValueError("must be a phone number")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+class CheckoutCreate(BaseModel):
+    customer_name: str = Field(min_length=1, max_length=200)
+    customer_phone: Annotated[str, Field(max_length=40), AfterValidator(reachable)]
+    customer_email: EmailStr | None = None
+    delivery_address: str | None = Field(None, max_length=1000)
+    payment_method: PaymentMethod
 
 
 class Output(BaseModel):
@@ -282,6 +349,7 @@ class ProductRead(Output):
 class OrderItemRead(Output):
     id: UUID
     service_id: UUID | None
+    product_id: UUID | None
     title: str
     quantity: int
     unit_price: Money
@@ -303,9 +371,9 @@ CUSTOMER_MAY = {OrderStatus.PENDING: [OrderStatus.CANCELLED], OrderStatus.CONFIR
 
 class CustomerRead(Output):
     full_name: str
-    email: str
+    email: str | None
     phone: str
-    country: str
+    country: str | None
 
 
 class OrderListed(Output):
@@ -319,8 +387,12 @@ class OrderListed(Output):
     payment_status: str
     confirmed_without_payment: bool
     user_id: UUID | None
+    seller_id: UUID | None
+    checkout_id: UUID | None
     customer_info: CustomerRead
     service_details: ServiceDetails | None
+    delivery_address: str | None
+    tracking_number: str | None
     created_at: datetime
     updated_at: datetime
     items: list[OrderItemRead]
@@ -333,6 +405,11 @@ class OrderListed(Output):
 
 class OrderRead(OrderListed):
     documents: OrderDocuments
+
+
+class CheckoutRead(Output):
+    checkout_id: UUID
+    orders: list[OrderRead]
 
 
 class Meta(Output):

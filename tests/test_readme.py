@@ -84,6 +84,7 @@ def signed_in(base: str, email: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['data']['access_token']}"}
 
 
+@pytest.mark.timeout(600)
 def test_the_story_and_the_tutorial_work_as_printed(running: tuple[Path, str]) -> None:
     copy, base = running
     story = "".join(map(block, STORIES))

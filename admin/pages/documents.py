@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from admin.alarms import not_verified
 from admin.door import actor
 from admin.expiry import SENTENCES, shortfall
-from admin.extras import entrance, not_verified
+from admin.extras import entrance
 from admin.kinds import label, words
 from admin.page import (
     FAILED,

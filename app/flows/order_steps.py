@@ -13,12 +13,13 @@ from app.kit import changes, flow, reading
 from app.kit.access import Actor, Rule, seller, staff
 from app.kit.once import Once, keep
 from app.kit.resource import Resource
+from app.kit.router import keys
 from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
 from app.kit.table import Line, Note
-from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
+from app.kit.web import PREFIX, Caller, OrderToken, example_of, json_response, problems, rule_needed
 from app.resources.documents import Document
 from app.resources.order_flows import flow_of
-from app.resources.order_views import desk_orders, orders, own, shop_orders
+from app.resources.order_views import OURS, desk_orders, orders, own, part_of, shop_orders
 from app.resources.orders import Order, OrderStatus
 from app.resources.payments import Payment
 from app.resources.refunds import Refund, RefundStatus
@@ -65,7 +66,7 @@ class TimelineEvent(Output):
     tags=["Orders"],
     name="cancelOrder",
     operation_id="cancelOrder",
-    dependencies=[Once],
+    dependencies=[Once, OrderToken],
     response_model=None,
     responses={200: {"model": data_of(read_schema(orders)), **example_of(orders)}, **problems(400, 401, 404, 409, 422)},
 )
@@ -129,7 +130,7 @@ HISTORY = Statement(
         StatusChange.c.reason,
         User.c.full_name,
         User.c.id,
-        User.c.id == Order.c.user_id,
+        part_of(StatusChange.c.actor_id),
     )
     .join(Order, Order.c.id == StatusChange.c.order_id)
     .join(User, User.c.id == StatusChange.c.actor_id, isouter=True)
@@ -180,11 +181,11 @@ async def timeline(database: Database, order_id: UUID, reader: Actor | None = No
             "at": at,
             "kind": "status" if from_status else "placed",
             "text": STEPS[to_status] + (f": {reason}" if reason else ""),
-            "by": by_whom(name, user_id, reader, bool(is_customer)),
+            "by": by_whom(name, user_id, reader, part),
             "from_status": from_status,
             "to_status": to_status,
         }
-        for at, from_status, to_status, reason, name, user_id, is_customer in rows
+        for at, from_status, to_status, reason, name, user_id, part in rows
     ]
     refunds = [
         {
@@ -221,10 +222,11 @@ def document_events(
     return [{"kind": "document", **event} for event in (came, decided) if event["at"]]
 
 
-def by_whom(name: str | None, user_id: UUID | None, reader: Actor | None, is_customer: bool = False) -> str | None:
+def by_whom(name: str | None, user_id: UUID | None, reader: Actor | None, part: str = OURS) -> str | None:
+    """Staff read who it was; others what part he has in the order."""
     if name is None or reader is None:
         return name
-    return "You" if user_id == reader.id else "The customer" if is_customer else "Our team"
+    return "You" if user_id == reader.id else part
 
 
 def timeline_route(resource: Resource, rule: Rule, tag: str, operation: str) -> None:
@@ -233,7 +235,7 @@ def timeline_route(resource: Resource, rule: Rule, tag: str, operation: str) -> 
         tags=[tag],
         name=operation,
         operation_id=operation,
-        dependencies=[rule_needed(rule)],
+        dependencies=[rule_needed(rule), *keys(resource)],
         responses={200: {"content": {"application/json": {"example": {"data": [EVENT]}}}}, **problems(401, 403, 404)},
     )
     async def read_timeline(id: str, request: Request, actor: Caller) -> Data[list[TimelineEvent]]:

@@ -18,7 +18,7 @@ from app.kit.access import Actor
 from app.kit.once import Key, Replayed, begin, keep
 from app.kit.schemas import Data, Input, Output, data_of, read_schema
 from app.kit.table import Line, minor_units, now
-from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
+from app.kit.web import PREFIX, Caller, OrderToken, example_of, json_response, problems, rule_needed
 from app.resources.order_flows import OrderNotPaid
 from app.resources.order_views import orders, own
 from app.resources.orders import Order, OrderStatus
@@ -103,7 +103,7 @@ INTENT: dict[str, Any] = {
     "/payments/create-intent",
     status_code=201,
     operation_id="createPaymentIntent",
-    dependencies=[rule_needed(own)],
+    dependencies=[rule_needed(own), OrderToken],
     response_model=None,
     responses={201: INTENT, 200: INTENT, **problems(400, 401, 404, 409, 422)},
 )
@@ -221,7 +221,7 @@ async def attach(session: AsyncSession, payment: Payment, standing: Standing) ->
 @router.post(
     "/payments/confirm",
     operation_id="confirmPayment",
-    dependencies=[rule_needed(own)],
+    dependencies=[rule_needed(own), OrderToken],
     response_model=None,
     responses={200: {"model": data_of(PaymentShown), **example_of(payments)}, **problems(401, 404, 409, 422)},
 )

@@ -1,6 +1,6 @@
 """Taking a product away: what nobody ever ordered is deleted, anything else is archived."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Header, Response
+from fastapi.params import Depends as DependsParam
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.types import Receive, Scope, Send
@@ -20,7 +21,7 @@ from app.kit.cursors import MAX_LENGTH
 from app.kit.once import Once, keep
 from app.kit.resource import Resource
 from app.kit.schemas import create_schema, data_of, given, input_type, page_of, pascal, read_schema, update_schema
-from app.kit.web import PREFIX, Caller, example_of, json_response, problems, rule_needed
+from app.kit.web import PREFIX, Caller, OrderToken, example_of, json_response, problems, rule_needed
 
 MEANINGS = {"": "Equal to.", "gte": "At least.", "lte": "At most.", "in": "One of, comma-separated."}
 """What the operators of filters say."""
@@ -78,6 +79,7 @@ def list_route(resource: Resource, path: str = "", summary: str = "", name: str 
         summary=summary or f"List {plural(resource)}",
         description=list_description(resource),
         tags=[tag(resource)],
+        dependencies=keys(resource),
         openapi_extra={"parameters": list(list_parameters(resource, fixed))},
         responses={
             200: {"model": page_of(read_schema(resource, single=False)), **example_of(resource, many=True)},
@@ -98,12 +100,18 @@ def one_route(resource: Resource) -> ReadRoute:
         summary=f"Get one {resource.noun}",
         description=f"By id{' or slug' if resource.slug else ''}. Comes with an `ETag`; `If-None-Match` gives 304.",
         tags=[tag(resource)],
+        dependencies=keys(resource),
         openapi_extra={"parameters": [id_parameter(resource)]},
         responses={
             200: {"model": data_of(read_schema(resource)), **example_of(resource)},
             **problems(*denials(resource.read), 404),
         },
     )
+
+
+def keys(resource: Resource) -> list[DependsParam]:
+    """What opens a row besides signing in."""
+    return [OrderToken] if resource.key else []
 
 
 def create_route(resource: Resource) -> APIRoute:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request, Response, Security
 from fastapi.params import Depends as DependsParam
-from fastapi.security import OAuth2PasswordBearer
+from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 
 from app.errors import NotAuthenticated
 from app.kit.access import NOBODY, Actor, Rule, allowed
@@ -29,6 +29,17 @@ PARTS = {
 bearer = OAuth2PasswordBearer(
     tokenUrl=f"{PREFIX}/auth/token", auto_error=False, description="A token from `/auth/login`."
 )
+
+
+OrderToken: DependsParam = Security(
+    APIKeyHeader(
+        name="X-Order-Token",
+        scheme_name="OrderToken",
+        auto_error=False,
+        description="The `access_token` of an order that was placed without signing in.",
+    )
+)
+"""For the docs of what a guest may do, too; `edge.py` reads it."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from app.kit.resource import Computed, Resource
 from app.kit.schemas import Output, read_schema, rows_of
 from app.resources.documents import Document, OrderDocuments, documents, documents_of_order
 from app.resources.order_items import OrderItem
-from app.resources.order_views import EXAMPLE, ITEMS, LISTS, allowed_transitions, orders
+from app.resources.order_views import EXAMPLE, ITEMS, LISTS, allowed_transitions, orders, part_of
 from app.resources.orders import Order
 from app.resources.payments import Payment, payments
 from app.resources.services import Service
@@ -48,7 +48,7 @@ def current_payment(resource: Resource) -> Any:
 def by_whom(resource: Resource) -> Any:
     """As its customer reads it: never the name of one of our staff. Null for what nobody did, such as a payment."""
     actor = resource.column("actor_id")
-    return case((actor == Order.c.user_id, literal_column("'You'")), (actor.is_not(None), literal_column("'Our team'")))
+    return case((actor == Order.c.user_id, literal_column("'You'")), (actor.is_not(None), part_of(actor)))
 
 
 history = Resource(

@@ -1,4 +1,8 @@
-"""How orders move: the flows of services and of goods, paid by card or in cash, and what follows each step."""
+"""How orders move: the flows of services and of goods, paid by card or in cash, and what follows each step.
+
+What a cancelled order had taken is for sale again once that is committed: the database itself sees to it
+(`return_stock` in `migrations/`), so that no product is locked while the rest of the step is done.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -15,11 +19,9 @@ from app.kit.access import Actor
 from app.kit.flow import Flow, Move
 from app.kit.flow import move as take
 from app.kit.table import money, now
-from app.resources.order_items import OrderItem
 from app.resources.order_letters import tell_customer, tell_seller
 from app.resources.orders import Order, OrderKind, OrderStatus
 from app.resources.payments import Payment, PaymentMethod, PaymentStatus
-from app.resources.products import Product
 from app.resources.status_changes import StatusChange
 
 
@@ -68,22 +70,6 @@ async def let_go(session: AsyncSession, order: Order) -> dict[str, Any]:
     }
 
 
-async def return_stock(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
-    """What a cancelled order had taken is for sale again: once, as an order is cancelled once. In id order, as checkout
-    takes it."""
-    if move.target is not OrderStatus.CANCELLED:
-        return
-    await session.flush()  # first, so that products are not locked for as long as it takes
-    taken = select(OrderItem.c.product_id, OrderItem.c.quantity).where(OrderItem.c.order_id == order.id).subquery()
-    held = select(Product.c.id, taken.c.quantity).join(taken, taken.c.product_id == Product.c.id)
-    locked = held.order_by(Product.c.id).with_for_update(of=Product, key_share=True).cte("locked")
-    returned = update(Product).where(Product.c.id == locked.c.id)
-    await session.execute(
-        returned.values(stock=Product.c.stock + locked.c.quantity, updated_at=Product.c.updated_at),
-        execution_options={"synchronize_session": False},
-    )
-
-
 async def take_cash(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
     """Cash on delivery is a payment once the goods are handed over."""
     if move.target is OrderStatus.DELIVERED and order.total_amount:
@@ -115,7 +101,7 @@ DELIVERING = (
     Move(OrderStatus.PENDING, OrderStatus.CANCELLED, frozenset({"guest", "clock"}), "Cancel order", danger=True),
 )
 """A seller says why he cancels; a guest may while nobody has begun; the clock does when a card was never charged."""
-AFTER = (write_history, mark_unpaid_confirmation, mail_the_step, return_stock)
+AFTER = (write_history, mark_unpaid_confirmation, mail_the_step)
 service_flow = Flow(
     "service",
     Order,
@@ -125,7 +111,7 @@ service_flow = Flow(
         Move(OrderStatus.IN_PROGRESS, OrderStatus.COMPLETED, STAFF_ONLY, "Complete order"),
         *(Move(status, OrderStatus.CANCELLED, STAFF_OR_OWNER, "Cancel order", danger=True) for status in CANCELLING),
     ),
-    after=(write_history, mark_unpaid_confirmation, mail_the_step),
+    after=AFTER,
 )
 card_flow = Flow("goods paid by card", Order, moves=(*CARD_CONFIRMED, *DELIVERING), after=(*AFTER, mail_the_sale))
 cash_flow = Flow("goods paid in cash", Order, moves=(*CASH_CONFIRMED, *DELIVERING), after=(*AFTER, take_cash))

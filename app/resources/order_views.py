@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import (
-    and_,
-    case,
-    literal_column,
-)
+from sqlalchemy import ColumnElement, and_, case, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import ValidationError
@@ -18,6 +14,7 @@ from app.resources.documents import OrderDocuments, documents_of_order
 from app.resources.order_flows import FLOWS
 from app.resources.order_items import PRODUCT_ITEM, order_items
 from app.resources.orders import Order, OrderStatus
+from app.resources.sellers import Seller
 from app.resources.users import User
 
 
@@ -43,6 +40,17 @@ def allowed_transitions(party: str, guest: str = "") -> Computed:
         return case(*options, else_=literal_column("'[]'::json"))
 
     return Computed(list[OrderStatus], sql)
+
+
+OURS = "Our team"
+
+
+def part_of(actor_id: ColumnElement[Any]) -> ColumnElement[str]:
+    """What part somebody has in the order of the statement, in words for others than staff."""
+    its_seller = select(Seller.c.user_id).where(Seller.c.id == Order.c.seller_id).scalar_subquery()
+    parts = {"The customer": Order.c.user_id, "The seller": its_seller}
+    known: list[Any] = [(actor_id == user_id, literal_column(f"'{part}'")) for part, user_id in parts.items()]
+    return case(*known, else_=literal_column(f"'{OURS}'"))
 
 
 own = either(mine, key_holder)

@@ -152,6 +152,6 @@ shop_products = Resource(
         columns=("thumbnail_url", "name", "category_id", "price", "stock", "is_active", "created_at"),
         order=54,
     ),
-    **SHELF | {"create_only": ()},
+    **SHELF | {"create_only": (), "filters": tuple(name for name in SHELF["filters"] if name != "seller_id")},
 )
 """The products of one's own shop, as its seller sees them in the back office."""

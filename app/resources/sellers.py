@@ -65,10 +65,10 @@ async def prepare(session: AsyncSession, actor: Actor, shop: Seller, values: dic
 
 
 async def list_products(session: AsyncSession, shop: Seller, listed: bool) -> None:
-    """Put all products of a shop on the shelves, or take them off. They are locked in id order, as checkout does."""
-    moved = select(PRODUCTS.c.id).where(PRODUCTS.c.seller_id == shop.id, PRODUCTS.c.is_listed != listed)
-    held = moved.order_by(PRODUCTS.c.id).with_for_update(key_share=True).cte("held")
-    await session.execute(update(PRODUCTS).where(PRODUCTS.c.id == held.c.id).values(is_listed=listed))
+    """Put all products of a shop on the shelves, or take them off. Locked in id order, as checkout does."""
+    others = select(PRODUCTS.c.id).where(PRODUCTS.c.seller_id == shop.id, PRODUCTS.c.is_listed != listed)
+    held = others.order_by(PRODUCTS.c.id).with_for_update(key_share=True)
+    await session.execute(update(PRODUCTS).where(PRODUCTS.c.id.in_(held)).values(is_listed=listed))
 
 
 async def follow_account(session: AsyncSession, user_id: UUID, name: str, may_sell: bool) -> None:

@@ -16,6 +16,17 @@ INSERT INTO sellers (id, created_at, updated_at, user_id, shop_name, slug, descr
 SELECT gen_random_uuid(), now(), now(), id, full_name, 'shop-' || right(id::text, 12), '', 'DZD', false, true, NOT is_active
 FROM users WHERE role = 'SELLER'
 """
+RETURN_STOCK = """
+CREATE FUNCTION return_stock() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM products WHERE id IN (SELECT product_id FROM order_items WHERE order_id = NEW.id)
+  ORDER BY id FOR NO KEY UPDATE;
+  UPDATE products SET stock = products.stock + order_items.quantity FROM order_items
+  WHERE order_items.order_id = NEW.id AND products.id = order_items.product_id;
+  RETURN NULL;
+END $$
+"""
+"""What a cancelled order had taken. At its commit, so that no product is locked for longer than that takes."""
 
 
 def upgrade() -> None:
@@ -180,9 +191,17 @@ def upgrade() -> None:
     op.create_check_constraint(op.f('ck_orders_status'), 'orders', f"status IN ({SERVICES}, {GOODS}, 'CANCELLED')")
     op.execute("ALTER TABLE products SET (fillfactor = 80)")  # room for a new stock beside the old one
     op.execute(SHOPS)
+    op.execute(RETURN_STOCK)
+    op.execute(
+        "CREATE CONSTRAINT TRIGGER return_stock AFTER UPDATE OF status ON orders DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW WHEN (NEW.kind = 'GOODS' AND NEW.status = 'CANCELLED' AND OLD.status <> 'CANCELLED') "
+        "EXECUTE FUNCTION return_stock()"
+    )
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER return_stock ON orders")
+    op.execute("DROP FUNCTION return_stock")
     op.drop_constraint(op.f('ck_orders_status'), 'orders')
     op.create_check_constraint(op.f('ck_orders_status'), 'orders', f"status IN ({SERVICES}, 'CANCELLED')")
     op.drop_constraint(op.f('ck_order_items_quantity'), 'order_items')

@@ -6,7 +6,6 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -124,9 +123,6 @@ class LiveMarket(LiveShop):
         self.wrong += [f"{wish.method} {wish.path}: {answer.status} {answer.body}" for wish, answer in failed]
         return answers
 
-    async def one(self, wish: Wish, at: int = 0) -> Answer:
-        return (await self.at_once(wish, servers=[self.serves[at]]))[0]
-
     # -- arranging, without a detour
 
     async def shoppers(self, number: int, role: Role = Role.CUSTOMER) -> list[Shopper]:
@@ -219,7 +215,3 @@ async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> An
 def long_key() -> str:
     """An Idempotency-Key that a guest may use."""
     return f"{new_id()}-{now():%H%M%S}"
-
-
-def amount(order: dict[str, Any]) -> Decimal:
-    return Decimal(order["total_amount"])

@@ -85,6 +85,12 @@ async def test_guessing_tokens_is_slowed_down(limited_app, nobody):
         assert (await guest.get("/products")).status_code == 200
 
 
+async def test_what_else_a_guest_does_not_find_is_not_guessing(limited_app):
+    async with make.client(limited_app, headers={"X-Order-Token": "of an order"}) as guest:
+        missed = [(await guest.get(f"/products/nothing-{n}")).status_code for n in range(15)]
+        assert missed == [404] * 15
+
+
 async def test_a_guest_who_finds_his_order_is_never_slowed_down(limited_app, vera):
     product = await make.product(limited_app, vera)
     async with make.client(limited_app) as guest:
