@@ -80,7 +80,8 @@ class Desk:
 class Extra:
     """`flows` by the row's kind and payment method, under the empty name where rows have none; the reader is `party` in
     them. `step` is who may move a row when that is not who may update it, `take` how where that is more than the flow.
-    `reason` is what is said of the reason a step is given; None: it is not asked for.
+    `reason` is what is said of the reason a step is given; None: it is not asked for. Staff may always give one, a seller
+    where a step needs it.
 
     `alarms` say what is wrong with a row, `cautions` which step is too early; `wide` are cards too large for the side.
     `untold` are columns that say nothing here, being the same for all rows. The list `opens` with this query from the
@@ -122,6 +123,9 @@ class Extra:
         """What is to be said of a step that is possible and too early."""
         return next((each for each in self.cautions if each.target == target and each.applies(row)), None)
 
+    def asks_why(self, move: Move) -> bool:
+        return self.reason is not None and (self.party == STAFF_PARTY or "reason" in move.needs)
+
     def may_step(self, resource: Resource) -> Rule:
         return resource.update if self.step is None else self.step
 
@@ -148,7 +152,7 @@ async def order_history(database: Database, order_id: UUID, reader: Actor) -> li
 
 
 async def sale_history(database: Database, order_id: UUID, reader: Actor) -> list[dict[str, Any]]:
-    return await timeline(database, order_id, reader)
+    return await timeline(database, order_id, reader, for_seller=True)
 
 
 ORDER_FLOWS = {f"{kind} {method}": flow for (kind, method), flow in FLOWS.items()}

@@ -206,7 +206,7 @@ def migration(options: argparse.Namespace) -> None:
 
 
 def seed_command(options: argparse.Namespace) -> None:
-    """Fill an empty database with a small believable agency; refuses in production."""
+    """Fill an empty database with a small believable agency and market; refuses in production."""
     settings = with_services()
     migrate.upgrade(database_of(settings))
     asyncio.run(seed(Database(database_of(settings)), settings))

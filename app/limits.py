@@ -25,20 +25,18 @@ async def throttle(request: Request, name: str, most: int, window: int) -> None:
 async def looking_up(counters: Counters | None, ip: str) -> AsyncIterator[None]:
     """Around a request with the token of a guest's order: what was not found is counted, too much of it must wait.
 
-    Counted before, and taken back unless nothing was found: parallel guesses cannot overtake the count.
+    Only then, so that many guests behind one address do not count for each other; a few parallel guesses more do no
+    harm to tokens of 256 bits.
     """
-    name, missed = f"guest:{ip}", False
-    if counters and await counters.hit(name, FIVE_MINUTES) > WRONG_TOKENS:
-        await counters.take_back(name, FIVE_MINUTES)
+    name = f"guest:{ip}"
+    if counters and await counters.seen(name, FIVE_MINUTES) >= WRONG_TOKENS:
         raise RateLimited("Too many wrong look-ups.", headers={"Retry-After": str(seconds_left(FIVE_MINUTES))})
     try:
         yield
     except NotFound:
-        missed = True
+        if counters:
+            await counters.hit(name, FIVE_MINUTES)
         raise
-    finally:
-        if counters and not missed:
-            await counters.take_back(name, FIVE_MINUTES)
 
 
 @asynccontextmanager

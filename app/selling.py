@@ -15,14 +15,13 @@ from uuid import UUID
 
 import psycopg
 from psycopg.errors import DeadlockDetected, LockNotAvailable, NotNullViolation, UniqueViolation
-from psycopg.types.json import Json
 from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Text, Uuid, any_, bindparam, cast, func, literal_column, select, text
 
 from app.db import Database, Statement
-from app.errors import Conflict, Unavailable
+from app.errors import Conflict, Unavailable, ValidationError
 from app.kit import audit
-from app.kit.access import Actor, secret_hash
+from app.kit.access import Actor, as_parameters, secret_hash
 from app.kit.audit import AuditEntry
 from app.kit.changes import new_row
 from app.kit.once import FORGET, KEPT, KeptAnswer, RequestInProgress, keeping, replay, to_keep
@@ -158,6 +157,7 @@ async def place(
         if not is_checkout and len({offer.seller_id for offer in offers}) > 1:
             raise SeveralSellers()
         check_stock(offers)
+        check_payable(offers, buyer)
         try:
             return await place_once(database, await reachable(database, buyer), offers, asked, is_checkout)
         except (NotNullViolation, UniqueViolation, DeadlockDetected) as error:
@@ -166,6 +166,15 @@ async def place(
         except LockNotAvailable:
             raise (RequestInProgress(headers={"Retry-After": "1"}) if asked else Unavailable()) from None
     raise OutOfStock()
+
+
+def check_payable(offers: list[Offer], buyer: Buyer) -> None:
+    """Raises ValidationError where a card would be charged nothing."""
+    totals = {offer.seller_id: Decimal(0) for offer in offers}
+    for offer in offers:
+        totals[offer.seller_id] += offer.total
+    if buyer.payment_method is PaymentMethod.CARD and not all(totals.values()):
+        raise ValidationError.of("/payment_method", "nothing_to_pay", "What costs nothing cannot be paid by card.")
 
 
 def is_overtaken(error: psycopg.Error) -> bool:
@@ -193,7 +202,8 @@ async def place_once(
     rows = [rows_of(buyer, bought, checkout_id, str(place)) for place, bought in enumerate(shops.values(), 1)]
     values: dict[str, Any] = {name: as_json([row for each in rows for row in each[name]]) for name in rows[0]}
     values |= wanted_of(offers) | {"orders_count": len(rows), "series_id": new_id()}
-    shown = {"order_ids": [each["orders"][0]["id"] for each in rows], "checkout": str(checkout_id)}
+    shown = as_parameters(buyer.actor) | {"order_ids": [each["orders"][0]["id"] for each in rows]}
+    shown |= {"checkout": str(checkout_id)}
     if asked is None:
         ((answer,),) = await database.run_together((LOCK, values), (PLACE, values), (ANSWER[is_checkout], shown))
     else:
@@ -205,8 +215,9 @@ async def place_once(
     return with_tokens(str(answer), buyer.actor)
 
 
-def as_json(rows: list[dict[str, Any]]) -> Json:
-    return Json(rows, dumps=to_json)
+def as_json(rows: list[dict[str, Any]]) -> str:
+    """As text, so that no statement waits for it: those before it in the pipeline hold locks already."""
+    return to_json(rows).decode()
 
 
 def wanted_of(offers: list[Offer]) -> dict[str, list[Any]]:

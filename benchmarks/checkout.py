@@ -8,11 +8,9 @@ Both servers must write the same rows. It is a measurement, not a test; it fails
 """
 
 import argparse
-import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,10 +21,11 @@ import psycopg
 import uvloop
 
 from app.auth import make_token
+from benchmarks.catalogue import running
 from benchmarks.filling import CHECKOUT, filled
 from benchmarks.load import WrongAnswer, each_once, request, start
-from benchmarks.run import API, COLUMNS, SECRET, Measured, find_services, interrupt_on_sigterm
-from benchmarks.serving import PLAIN, SOUK, Server, cores, pin, served
+from benchmarks.run import API, COLUMNS, Measured, find_services, interrupt_on_sigterm
+from benchmarks.serving import PLAIN, SOUK, Server
 
 EXPECTED = 3.0
 """NestJS with TypeORM does twice what its plain version does (290 orders a second on one core, 144), and half as much
@@ -87,7 +86,7 @@ class Carts:
 
     def rows(self) -> dict[str, int]:
         """How many rows there are of each kind, and how much is still for sale."""
-        found = {table: self.number(f"SELECT count(*) FROM {table}") for table in WRITTEN}  # noqa: S608
+        found = {table: self.number(f"SELECT count(*) FROM {table}") for table in WRITTEN}
         stock = self.number("SELECT sum(stock) FROM products")
         return found | {"stock": stock, "number": self.number("SELECT sum(value) FROM number_series")}
 
@@ -168,18 +167,6 @@ def main() -> None:
         find_services(Path(folder))
         with filled(os.environ["DATABASE_URL"], CHECKOUT) as (url, _), running(url) as servers:
             compare(options, url, servers)
-
-
-@contextlib.contextmanager
-def running(url: str) -> Iterator[list[Server]]:
-    """The plain version and Souk on one core; this process on the others."""
-    os.environ["JWT_SECRET"] = SECRET
-    server_core, load_cores = cores()
-    environment = {"DATABASE_URL": url, "RATE_LIMITS": "off", "ENVIRONMENT": "test"}
-    with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(served(name, server_core, environment)) for name in (PLAIN, SOUK)]
-        pin(0, load_cores)
-        yield servers
 
 
 def compare(options: argparse.Namespace, url: str, servers: list[Server]) -> None:

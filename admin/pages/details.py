@@ -85,6 +85,7 @@ async def shown(request: Request, error: AppError | None = None, typed: Mapping[
         moves=moves,
         cautions={str(move.target): extra.caution(values, str(move.target)) for move in moves},
         reason=extra.reason,
+        asks_why=extra.asks_why,
         history=await extra.history(database, key, reader) if extra.history else [],
         trail=[Row(audit, entry, names) for _, entry in entries],
         edit=address(resource.name, key, "edit") if can_update and resource.writable else None,

@@ -77,7 +77,7 @@ async def edit(request: Request) -> Response:
         async with database_of(request).transaction() as session:
             row = await changes.locked(session, resource, reader, key, resource.update)
             form = await edit_form(request, view, session)
-            if typed.last("version") != form.version:
+            if typed.last("version") != form.version or is_overtaken(form, typed):
                 merge(form, typed)
                 raise ChangedMeanwhile()
             fill(form.fields, typed)
@@ -91,6 +91,12 @@ async def edit(request: Request) -> Response:
         form.refuse(as_problem(error))
         return await show(request, view, form)
     return redirect(address(view.identity, key), "saved" if values else "unchanged")
+
+
+def is_overtaken(form: Form, typed: Typed) -> bool:
+    """Whether a field was changed here that is not as the page showed it: stock moves without the row's moment."""
+    sent = (each for each in form.fields if each.name in typed and f"was.{each.name}" in typed)
+    return any(typed.last(f"was.{each.name}") not in (each.text, typed.last(each.name)) for each in sent)
 
 
 def merge(form: Form, typed: Typed) -> None:

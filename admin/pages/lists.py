@@ -19,7 +19,7 @@ from admin.references import names_in
 from admin.show import Row
 from app.errors import BadRequest, Forbidden, ValidationError
 from app.kit.access import Actor, answer
-from app.kit.query import Query, parse
+from app.kit.query import Query, parameter, parse
 from app.kit.reading import page, visible
 from app.kit.resource import Resource
 from app.letters import templates
@@ -58,7 +58,7 @@ async def list_page(request: Request) -> Response:
     if extra_of(resource).only and found["meta"]["total"] == 1:
         return RedirectResponse(address(resource.name, found["data"][0]["id"]), 303)
     async with database_of(request).transaction() as session:
-        narrowing = narrowed_by(request, resource)
+        narrowing = narrowed_by(query, resource)
         names = await names_in(session, reader, [(resource, row) for row in [*found["data"], narrowing]])
         tabs = await tabs_of(session, request, resource)
     return await render(
@@ -199,10 +199,10 @@ class Narrowed:
     link: str
 
 
-def narrowed_by(request: Request, resource: Resource) -> dict[str, str]:
+def narrowed_by(query: Query, resource: Resource) -> dict[str, str]:
     """The references by which the address filters; links of other pages lead here so."""
-    given = {name: request.query_params.get(name, "").lower() for name in resource.filters if "__" not in name}
-    return {name: value for name, value in given.items() if value and target_of(resource, name)}
+    equal = [filter for filter in query.shape.filters if not filter[1] and target_of(resource, filter[0])]
+    return {filter[0]: str(query.values[parameter(filter)]) for filter in equal}
 
 
 def narrowed(request: Request, row: Row, name: str) -> Narrowed:

@@ -57,6 +57,16 @@ class Counters:
                 self.retry_at = time.monotonic() + 1
         return self.local[key]
 
+    async def seen(self, name: str, window: int) -> int:
+        """How many there are in this window, without counting one."""
+        key = current(name, window)
+        if time.monotonic() >= self.retry_at:
+            try:
+                self.local[key] = max(self.local[key], int(await self.valkey.get(key) or 0))
+            except AWAY:
+                self.retry_at = time.monotonic() + 1
+        return self.local[key]
+
     async def take_back(self, name: str, window: int) -> None:
         """Undo one `hit`."""
         key = current(name, window)

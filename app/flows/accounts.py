@@ -1,4 +1,4 @@
-"""One's own account: registering, signing in and out, profile, passwords, verification."""
+"""One's own account: registering, signing in and out, profile, password. Mailed links are in `mailed_links.py`."""
 
 import json
 from datetime import timedelta
@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import Scope
 
 from app import auth
-from app.clients.valkey import Counters
 from app.db import Database, Session, Statement
 from app.errors import AlreadyExists, InvalidCredentials, NotAuthenticated, ValidationError
 from app.kit import audit, changes, reading
@@ -23,21 +22,18 @@ from app.kit.audit import REQUEST
 from app.kit.once import Key, begin, keep
 from app.kit.router import read_route
 from app.kit.schemas import Input, Output, data_of, given, read_schema, update_schema
-from app.kit.table import Email, Line, Phone, Title, no_nul, now
+from app.kit.table import Email, Line, Phone, Title, now
 from app.kit.web import PREFIX, Caller, SignedIn, example_of, json_response, problems
-from app.limits import FIVE_MINUTES, HOUR, MAILS, REGISTRATIONS, guessing, throttle
+from app.limits import FIVE_MINUTES, REGISTRATIONS, guessing, throttle
 from app.resources import carts
 from app.resources.cart_items import KeptCart
 from app.resources.emails import mail
 from app.resources.orders import UNCLAIMED, claim
 from app.resources.sessions import RevokedToken
-from app.resources.users import EXAMPLE, User, by_email, profiles
+from app.resources.users import EXAMPLE, Password, Typed, User, by_email, profiles, set_password
 from app.settings import get_settings, signing_key
 
 router = APIRouter(prefix=PREFIX, tags=["Accounts"])
-Password = Annotated[str, Field(min_length=8, max_length=256), AfterValidator(no_nul)]
-Typed = Annotated[str, Field(max_length=1024), AfterValidator(no_nul)]
-"""A password or token as it was typed: compared, never stored."""
 Profile = read_schema(profiles)
 ProfileUpdate = update_schema(profiles)
 PROFILE: dict[str, Any] = {"model": data_of(Profile), **example_of(profiles)}
@@ -96,25 +92,6 @@ class PasswordChange(Input):
 
     current_password: Typed
     new_password: Password
-
-
-class EmailOnly(Input):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "amina@example.com"}]})
-
-    email: Email
-
-
-class PasswordReset(Input):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "eyJhbGciOi…", "password": "lemon-tree-43"}]})
-
-    token: Typed
-    password: Password
-
-
-class Verification(Input):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "eyJhbGciOi…"}]})
-
-    token: Typed
 
 
 class SignedInToken(Output):
@@ -295,21 +272,7 @@ async def update_profile(
     return json_response(await reading.one(session, profiles, actor, actor.id))
 
 
-# -- passwords and verification
-
-
-async def set_password(session: AsyncSession, user: User, hashed: str) -> None:
-    """A new password ends every token of the account; the owner is told."""
-    user.hashed_password = hashed
-    user.token_version += 1
-    user.updated_at = now()
-    session.add(
-        audit.entry(
-            Actor(user.id, user.role), "changed password", user, {"hashed_password": [None, None]}, ("hashed_password",)
-        )
-    )
-    session.add(mail(user.email, "password_changed", name=user.full_name))
-    await session.flush()
+# -- the password
 
 
 @router.post(
@@ -338,79 +301,3 @@ async def change_password(request: Request, actor: SignedIn, body: PasswordChang
             raise InvalidCredentials("The password was changed meanwhile.")
         await set_password(session, user, hashed)
         return await token_response(session, actor, auth.make_token(user.id, user.token_version))
-
-
-SENT = {"data": {"message": "If there is such an account, a mail is on its way."}}
-ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"content": {"application/json": {"example": SENT}}}}
-
-
-async def mail_link(request: Request, session: AsyncSession, email: str, purpose: str, template: str) -> None:
-    """Enqueue a link for the account, if there is one and it did not ask too often. Nobody learns which."""
-    counters: Counters | None = request.app.state.counters
-    often = counters and await counters.hit(f"mail:{email.lower()}", HOUR) > MAILS
-    user = await by_email(session, email)
-    if user and user.is_active and not often and not (purpose == "verify" and user.is_verified):
-        session.add(mail(user.email, template, name=user.full_name, link=auth.mailed_link(user, purpose)))
-
-
-@router.post(
-    "/auth/forgot-password", status_code=202, operation_id="forgotPassword", responses={**ACCEPTED, **problems(422)}
-)
-async def forgot_password(request: Request, session: Session, body: EmailOnly) -> dict[str, Any]:
-    """Ask for a link to set a new password
-
-    The answer is the same whether or not the account exists. The link works once, for an hour.
-    """
-    await mail_link(request, session, body.email, "reset", "reset_password")
-    return SENT
-
-
-@router.post(
-    "/auth/request-verify", status_code=202, operation_id="requestVerify", responses={**ACCEPTED, **problems(422)}
-)
-async def request_verify(request: Request, session: Session, body: EmailOnly) -> dict[str, Any]:
-    """Ask for a link to verify the e-mail address
-
-    The answer is the same whether or not the account exists. The link works once, for three days.
-    """
-    await mail_link(request, session, body.email, "verify", "verify_email")
-    return SENT
-
-
-async def holder(session: AsyncSession, token: str, purpose: str) -> User:
-    """The account a mailed token was made for, locked. Raises ValidationError when it was used."""
-    claims = auth.mailed_claims(token, purpose)
-    user = await session.get(User, claims["sub"], with_for_update=True)
-    if user is None or not user.is_active or auth.fingerprint(user) != claims["print"]:
-        raise auth.bad_link()
-    return user
-
-
-@router.post("/auth/reset-password", status_code=204, operation_id="resetPassword", responses=problems(422))
-async def reset_password(request: Request, body: PasswordReset) -> None:
-    """Set a new password with a mailed token
-
-    Every token of the account dies.
-    """
-    auth.mailed_claims(body.token, "reset")
-    auth.check_password(body.password, "/password")
-    hashed = await auth.hash_password(body.password)
-    async with database_of(request).transaction() as session:
-        user = await holder(session, body.token, "reset")
-        auth.check_password(body.password, "/password", user.email, user.full_name)
-        await set_password(session, user, hashed)
-
-
-@router.post("/auth/verify", operation_id="verify", response_model=None, responses={200: PROFILE, **problems(422)})
-async def verify(session: Session, body: Verification) -> Response:
-    """Verify an e-mail address with a mailed token
-
-    What was ordered with this address without signing in belongs to the account from then on.
-    """
-    user = await holder(session, body.token, "verify")
-    actor = Actor(user.id, user.role)
-    user.is_verified, user.updated_at = True, now()
-    await claim(session, user)
-    session.add(audit.entry(actor, "verified", user, {"is_verified": [False, True]}))
-    await session.flush()
-    return json_response(await reading.one(session, profiles, actor, user.id))

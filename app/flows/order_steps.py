@@ -18,7 +18,7 @@ from app.kit.schemas import Data, Input, Output, data_of, given, read_schema
 from app.kit.table import Line, Note
 from app.kit.web import PREFIX, Caller, OrderToken, example_of, json_response, problems, rule_needed
 from app.resources.documents import Document
-from app.resources.order_flows import flow_of
+from app.resources.order_flows import correct_tracking, flow_of
 from app.resources.order_views import OURS, desk_orders, orders, own, part_of, shop_orders
 from app.resources.orders import Order, OrderStatus
 from app.resources.payments import Payment
@@ -105,11 +105,13 @@ async def update_admin_order(
     """
     values = given(body)
     status, with_it = values.pop("status", None), {name: values.pop(name) for name in WITH_STATUS if name in values}
-    if status is None and (lonely := next((name for name, value in with_it.items() if value), None)):
-        raise ValidationError.of(f"/{lonely}", "not_allowed", "It goes with a status.")
+    if status is None and with_it.get("reason"):
+        raise ValidationError.of("/reason", "not_allowed", "A reason goes with a status.")
     order = await changes.update(session, desk_orders, actor, id, values, if_match)
     if status is not None:
         await flow.move(session, flow_of(order), order, status, actor, "staff", **with_it)
+    elif number := with_it.get("tracking_number"):
+        await correct_tracking(session, desk_orders, actor, order, number)
     return json_response(await reading.one(session, desk_orders, actor, order.id))
 
 
@@ -173,14 +175,17 @@ DOCUMENTS = Statement(
 )
 
 
-async def timeline(database: Database, order_id: UUID, reader: Actor | None = None) -> list[dict[str, Any]]:
-    """What happened to an order, oldest first. Staff (no `reader`) read who acted by name."""
+async def timeline(
+    database: Database, order_id: UUID, reader: Actor | None = None, *, for_seller: bool = False
+) -> list[dict[str, Any]]:
+    """What happened to an order, oldest first. Staff (no `reader`) read who acted by name; the seller does not read
+    what is between the customer and our team."""
     rows = await database.read(HISTORY, order_id=order_id)
     steps = [
         {
             "at": at,
             "kind": "status" if from_status else "placed",
-            "text": STEPS[to_status] + (f": {reason}" if reason else ""),
+            "text": STEPS[to_status] + (f": {reason}" if reason and (part != OURS or not for_seller) else ""),
             "by": by_whom(name, user_id, reader, part),
             "from_status": from_status,
             "to_status": to_status,
@@ -191,7 +196,7 @@ async def timeline(database: Database, order_id: UUID, reader: Actor | None = No
         {
             "at": at,
             "kind": "refund",
-            "text": f"Refunded {amount} {currency}" + (f": {reason}" if reason else ""),
+            "text": f"Refunded {amount} {currency}" + (f": {reason}" if reason and not for_seller else ""),
             "by": by_whom(name, user_id, reader),
         }
         for at, amount, currency, reason, name, user_id in await database.read(REFUNDED, order_id=order_id)
@@ -199,7 +204,7 @@ async def timeline(database: Database, order_id: UUID, reader: Actor | None = No
     documents = [
         event for row in await database.read(DOCUMENTS, order_id=order_id) for event in document_events(reader, *row)
     ]
-    return sorted(steps + refunds + documents, key=lambda event: str(event["at"]))
+    return sorted(steps + refunds + ([] if for_seller else documents), key=lambda event: str(event["at"]))
 
 
 def document_events(
@@ -245,7 +250,8 @@ def timeline_route(resource: Resource, rule: Rule, tag: str, operation: str) -> 
         """
         database: Database = request.app.state.database
         await reading.one(database, resource, actor, id)
-        events = await timeline(database, UUID(id), None if resource is desk_orders else actor)
+        reader, for_seller = None if resource is desk_orders else actor, resource is shop_orders
+        events = await timeline(database, UUID(id), reader, for_seller=for_seller)
         return Data(data=[TimelineEvent(**event) for event in events])
 
 

@@ -128,7 +128,7 @@ async def sweep_answers(tools: Tools) -> None:
 # -- payments that may have gone on without us
 
 
-async def look_at_open_payments(tools: Tools, seconds: float = LONGEST / 2) -> None:
+async def look_at_open_payments(tools: Tools, seconds: float = LONGEST / 4) -> None:
     """Ask Stripe about each, a few at a time; if it is away, or time is over, that is all for this round."""
     if not tools.stripe.key:
         return
@@ -148,19 +148,23 @@ async def look_at_open_payments(tools: Tools, seconds: float = LONGEST / 2) -> N
     await asyncio.gather(*map(look, await open_payments(tools)))
 
 
-async def expire_orders(tools: Tools) -> None:
+async def expire_orders(tools: Tools, seconds: float = LONGEST / 4) -> None:
     """Goods that were to be paid by card and were not, are for sale again. Stripe is asked once more before."""
     unpaid = is_unpaid(tools.settings.unpaid_order_expiration)
     async with tools.database.transaction() as session:
         due = list(await session.scalars(select(Order.c.id).where(unpaid).order_by(Order.c.id).limit(MOST)))
+    until = time.monotonic() + seconds
     for order_id in due:
-        if tools.stripe.key and not await asked_stripe(tools, order_id):
+        if time.monotonic() > until or (tools.stripe.key and not await asked_stripe(tools, order_id)):
             return
-        async with tools.database.transaction() as session:
-            held = select(Order).where(Order.c.id == order_id, unpaid).with_for_update(skip_locked=True)
-            if order := await session.scalar(held):
-                given = {"reason": "It was not paid in time."}
-                await move(session, flow_of(order), order, OrderStatus.CANCELLED, Actor(), "clock", **given)
+        try:
+            async with tools.database.transaction() as session:
+                held = select(Order).where(Order.c.id == order_id, unpaid).with_for_update(skip_locked=True)
+                if order := await session.scalar(held):
+                    given = {"reason": "It was not paid in time."}
+                    await move(session, flow_of(order), order, OrderStatus.CANCELLED, Actor(), "clock", **given)
+        except Exception as error:
+            log.warning("order %s cannot expire: %r", order_id, error)
 
 
 async def asked_stripe(tools: Tools, order_id: UUID) -> bool:

@@ -157,7 +157,9 @@ def search_words(resource: Resource, text: str) -> tuple[list[str], list[str]]:
     """The words to look for, and those too short to be found by three letters, where they are looked for apart."""
     if len(text) > 200:
         raise ValidationError.of("?search", "string_too_long", "At most 200 characters.")
-    words = text.split()[:MAX_WORDS]
+    words = text.split()
+    if len(words) > MAX_WORDS:
+        raise ValidationError.of("?search", "too_many_words", f"At most {MAX_WORDS} words.")
     short = [word for word in words if len(word) < 3 and resource.short_words]
     return [word for word in words if word not in short], short
 

@@ -18,7 +18,7 @@ class NumberSeries(Table, table=True):
 
 
 def next_number() -> ColumnElement[str]:
-    """SQL for `HT-2026-000001`, for use as a value of an INSERT. Goods are numbered in `flows/checkout.py`.
+    """SQL for `HT-2026-000001`, for use as a value of an INSERT. Goods are numbered in `app/selling.py`.
 
     Takes the parameters `series`, `year` and `series_id` (a fresh id, used when the series begins). It locks the
     counter until the transaction ends: use it in the transaction's last statement.

@@ -13,16 +13,25 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.errors import Conflict
-from app.kit import audit
+from app.errors import Conflict, ValidationError
+from app.kit import audit, changes
 from app.kit.access import Actor
 from app.kit.flow import Flow, Move
 from app.kit.flow import move as take
+from app.kit.resource import Resource
 from app.kit.table import money, now
 from app.resources.order_letters import tell_customer, tell_seller
 from app.resources.orders import Order, OrderKind, OrderStatus
 from app.resources.payments import Payment, PaymentMethod, PaymentStatus
 from app.resources.status_changes import StatusChange
+
+
+class OrderRefunded(Conflict):
+    """The money for this order was given back."""
+
+
+class OrderNotPaid(Conflict):
+    """This order has not been paid yet."""
 
 
 async def write_history(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
@@ -43,7 +52,8 @@ async def mark_unpaid_confirmation(
 async def mail_the_step(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
     """One mail for each step; that of a payment is written where its details are known (`settlement.py`)."""
     if move.target is OrderStatus.CANCELLED:
-        await tell_customer(session, order, "order_cancelled", reason=reason, **await let_go(session, order))
+        told = None if is_the_customer(order, actor) else reason
+        await tell_customer(session, order, "order_cancelled", reason=told, **await let_go(session, order))
     elif move.target is not OrderStatus.CONFIRMED:
         news = {"status": str(move.target), "tracking_number": order.tracking_number}
         await tell_customer(session, order, "order_status_changed", reason=reason, **news)
@@ -51,10 +61,26 @@ async def mail_the_step(session: AsyncSession, order: Order, move: Move, actor: 
         await tell_customer(session, order, "order_confirmed", reason=reason, payment=None)
 
 
+def is_the_customer(order: Order, actor: Actor) -> bool:
+    """His own words are not mailed: the address may be a stranger's, who would read them as ours."""
+    return actor.key_hash is not None or (actor.id is not None and actor.id == order.user_id)
+
+
 async def mail_the_sale(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
-    """The seller hears of an order that is paid; of one to be paid in cash he heard when it came in."""
-    if move.target is OrderStatus.CONFIRMED and order.payment_method is PaymentMethod.CARD:
-        await tell_seller(session, order)
+    """The seller hears of an order that is paid; of one to be paid in cash he heard when it came in. He also hears when
+    somebody else cancels what he had heard of."""
+    is_card = order.payment_method is PaymentMethod.CARD
+    if move.target is OrderStatus.CONFIRMED and is_card:
+        await tell_seller(session, order, "new_sale")
+    heard = not is_card or move.source is not OrderStatus.PENDING
+    if move.target is OrderStatus.CANCELLED and heard:
+        await tell_seller(session, order, "sale_cancelled", unless=actor.id)
+
+
+async def refuse_refunded(session: AsyncSession, order: Order, move: Move, actor: Actor, reason: str | None) -> None:
+    """What was paid back is not shipped."""
+    if move.target is OrderStatus.SHIPPED and order.payment_status is PaymentStatus.REFUNDED:
+        raise OrderRefunded()
 
 
 async def let_go(session: AsyncSession, order: Order) -> dict[str, Any]:
@@ -113,8 +139,9 @@ service_flow = Flow(
     ),
     after=AFTER,
 )
-card_flow = Flow("goods paid by card", Order, moves=(*CARD_CONFIRMED, *DELIVERING), after=(*AFTER, mail_the_sale))
-cash_flow = Flow("goods paid in cash", Order, moves=(*CASH_CONFIRMED, *DELIVERING), after=(*AFTER, take_cash))
+GOODS = (refuse_refunded, *AFTER, mail_the_sale)
+card_flow = Flow("goods paid by card", Order, moves=(*CARD_CONFIRMED, *DELIVERING), after=GOODS)
+cash_flow = Flow("goods paid in cash", Order, moves=(*CASH_CONFIRMED, *DELIVERING), after=(*GOODS, take_cash))
 FLOWS = {
     (OrderKind.SERVICE, PaymentMethod.CARD): service_flow,
     (OrderKind.GOODS, PaymentMethod.CARD): card_flow,
@@ -122,16 +149,27 @@ FLOWS = {
 }
 
 
-class OrderNotPaid(Conflict):
-    """This order has not been paid yet."""
-
-
 async def fulfil(session: AsyncSession, order: Order, target: OrderStatus, actor: Actor, **given: Any) -> None:
     """A step that its seller takes. Raises OrderNotPaid, IllegalTransition, ValidationError."""
+    if given.get("reason") and target is not OrderStatus.CANCELLED:
+        raise ValidationError.of("/reason", "not_allowed", "Only a cancellation takes a reason.")
     unpaid = order.payment_method is PaymentMethod.CARD and order.status is OrderStatus.PENDING
     if unpaid and target is not OrderStatus.CANCELLED:
         raise OrderNotPaid()
     await take(session, flow_of(order), order, target, actor, "seller", **given)
+
+
+async def correct_tracking(
+    session: AsyncSession, resource: Resource, actor: Actor, order: Order, number: str | None
+) -> None:
+    """Another tracking number for an order that is shipped; the customer is told. Raises ValidationError."""
+    if not number:
+        raise ValidationError.of("/status", "missing", "Say what is to change.")
+    if order.status is not OrderStatus.SHIPPED:
+        raise ValidationError.of("/tracking_number", "not_allowed", "It goes with the status SHIPPED.")
+    await changes.change(session, resource, actor, order, {"tracking_number": number})
+    news = {"status": str(order.status), "tracking_number": number, "reason": None}
+    await tell_customer(session, order, "order_status_changed", **news)
 
 
 def flow_of(order: Order) -> Flow:

@@ -3,6 +3,7 @@
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -41,8 +42,15 @@ def order_letter(order: Mapping[str, Any], items: Items) -> dict[str, Any]:
         "email": order["customer_info"]["email"],
         "order_url": f"{get_settings().frontend_url.rstrip('/')}/{page}/{order['id']}",
         **({} if order["user_id"] else {"guest_order": str(order["id"])}),
+        **({"pay_by": pay_by(order)} if order["seller_id"] and order["payment_method"] == PaymentMethod.CARD else {}),
         **contents(order, items),
     }
+
+
+def pay_by(order: Mapping[str, Any]) -> str:
+    """Until when goods wait for a card."""
+    ends: datetime = order["created_at"] + get_settings().unpaid_order_expiration
+    return ends.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def sale_letter(order: Mapping[str, Any], items: Items, seller_name: str) -> dict[str, Any]:
@@ -75,12 +83,13 @@ async def tell_customer(session: AsyncSession, order: Order, template: str, **mo
     session.add(mail(recipient, template, order.id, **context, **more))
 
 
-async def tell_seller(session: AsyncSession, order: Order) -> None:
-    """Put a mail about a new sale into the outbox."""
-    its_seller = select(User.c.email, User.c.full_name).join(Seller, Seller.c.user_id == User.c.id)
-    email, name = (await session.execute(its_seller.where(Seller.c.id == order.seller_id))).one()
-    context = sale_letter(order.values(), await items_of(session, order), name)
-    session.add(mail(email, "new_sale", order.id, **context))
+async def tell_seller(session: AsyncSession, order: Order, template: str, unless: UUID | None = None) -> None:
+    """Put a mail to the seller into the outbox, unless that is he."""
+    its_seller = select(User.c.id, User.c.email, User.c.full_name).join(Seller, Seller.c.user_id == User.c.id)
+    user_id, email, name = (await session.execute(its_seller.where(Seller.c.id == order.seller_id))).one()
+    if user_id != unless:
+        context = sale_letter(order.values(), await items_of(session, order), name)
+        session.add(mail(email, template, order.id, **context))
 
 
 async def items_of(session: AsyncSession, order: Order) -> Items:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal_column, select
+from sqlalchemy import ColumnElement, and_, case, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import ValidationError
-from app.kit.access import STAFF, Actor, either, key_holder, mine, seller, staff
+from app.kit.access import ACTOR_ID, STAFF, Actor, either, key_holder, mine, seller, staff
 from app.kit.reading import embedded
 from app.kit.resource import Computed, Look, Resource
 from app.kit.schemas import rows_of
@@ -30,7 +30,8 @@ def allowed_transitions(party: str, guest: str = "") -> Computed:
     """Where the party may move an order, by its flow."""
 
     def sql(resource: Resource) -> Any:
-        status, is_guests = resource.column("status"), resource.column("user_id").is_(None)
+        status, user_id = resource.column("status"), resource.column("user_id")
+        is_guests = or_(user_id.is_(None), user_id.is_distinct_from(ACTOR_ID))
         options = []
         for (of, paid), flow in FLOWS.items():
             wanted = and_(literal_column(f"orders.kind = '{of}'"), literal_column(f"orders.payment_method = '{paid}'"))

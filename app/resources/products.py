@@ -1,6 +1,6 @@
 """What sellers sell. Prices are in the shop's one currency; what was ever ordered is archived, not deleted."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, select
@@ -12,7 +12,7 @@ from app.errors import Conflict, Forbidden, ValidationError
 from app.kit.access import Actor, admin, either, everyone, only, seller, staff
 from app.kit.resource import Computed, Look, Resource
 from app.kit.slugs import name_slug
-from app.kit.table import Currency, Note, Price, Slug, Table, Title, Whole, foreign_key
+from app.kit.table import Currency, Note, Price, Slug, Table, Title, foreign_key
 from app.resources.product_images import Picture, image_urls, pictures, thumbnail_url
 from app.resources.sellers import Seller
 
@@ -21,6 +21,10 @@ FACETS = "facets"
 FACETTED = ("seller_id", "currency", "in_stock")
 SHOWN = ("seller_id", "category_id", "in_stock", "is_active", "is_listed")
 """What rules and filters ask, in the indexes of orders too: ids of a page come from an index alone."""
+
+
+Stock = Annotated[int, Field(ge=0, le=1_000_000_000)]
+"""Well below what the column holds: what comes back from cancelled orders is added to it."""
 
 
 class Product(Table, table=True):
@@ -47,7 +51,7 @@ class Product(Table, table=True):
     price: Price
     old_price: Price | None = None
     currency: Currency
-    stock: Whole = 0
+    stock: Stock = 0
     in_stock: bool = Field(default=None, sa_column_args=[Generated("stock > 0", persisted=True)])
     is_active: bool = True
     is_listed: bool = True
@@ -63,8 +67,6 @@ class NoShop(Forbidden):
 
 async def prepare(session: AsyncSession, actor: Actor, product: Product, values: dict[str, Any]) -> None:
     """A new product goes into the shop of its seller, in that shop's currency."""
-    if values.get("slug") == FACETS:
-        raise ValidationError.of("/slug", "reserved", "This slug is an address of its own.")
     await name_slug(session, product, values, "name", (FACETS,))
     if product.seller_id is not None:
         return

@@ -57,6 +57,8 @@ PRODUCTS = table("products", column("id", Uuid()), column("seller_id", Uuid()), 
 
 async def prepare(session: AsyncSession, actor: Actor, shop: Seller, values: dict[str, Any]) -> None:
     """The currency stays while there are prices in it; what a closed shop has is not for sale."""
+    if values.get("shop_name", shop.shop_name) != shop.shop_name:
+        shop.is_verified = False  # staff saw the papers of another name
     has_prices = select(exists().where(PRODUCTS.c.seller_id == shop.id))
     if values.get("currency", shop.currency) != shop.currency and await session.scalar(has_prices):
         raise CurrencyInUse()
@@ -110,20 +112,22 @@ EXAMPLE = {
     "category": "FOURNISSEUR",
 }
 
+SHOWN = {name: value for name, value in EXAMPLE.items() if name != "user_id"}
+
 sellers = Resource(
     table=Seller,
     owner="user_id",
     read=either(staff, seller, only(everyone, is_blocked=False)),
     update=seller,
     writable=OWN,
-    hidden=("is_blocked",),
+    hidden=("is_blocked", "user_id"),
     filters=("city", "is_verified"),
     search=("shop_name", "city"),
     sort=("created_at", "shop_name"),
     slug="slug",
     computed={"category": CATEGORY},
     prepare=prepare,
-    example=EXAMPLE,
+    example=SHOWN,
 )
 
 desk_sellers = Resource(

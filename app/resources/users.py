@@ -1,16 +1,23 @@
 """People: customers, consultants, sellers and admins. One account, one e-mail, one role."""
 
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
 from sqlalchemy import Index, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from app.errors import Conflict, ValidationError
+from app.kit import audit
 from app.kit.access import Actor, Role, admin, mine
 from app.kit.resource import Look, Resource
-from app.kit.table import Email, Line, Phone, Table, Title
+from app.kit.table import Email, Line, Phone, Table, Title, no_nul, now
+from app.resources.emails import mail
 from app.resources.sellers import SellerCategory, follow_account
+
+Password = Annotated[str, Field(min_length=8, max_length=256), AfterValidator(no_nul)]
+Typed = Annotated[str, Field(max_length=1024), AfterValidator(no_nul)]
+"""A password or token as it was typed: compared, never stored."""
 
 
 class LastAdmin(Conflict):
@@ -56,6 +63,20 @@ async def guard_roles(session: AsyncSession, actor: Actor, user: User, values: d
     if (role, active) != (user.role, user.is_active):
         user.token_version += 1
         await follow_account(session, user.id, user.full_name, may_sell=role is Role.SELLER and active)
+
+
+async def set_password(session: AsyncSession, user: User, hashed: str) -> None:
+    """A new password ends every token of the account; the owner is told."""
+    user.hashed_password = hashed
+    user.token_version += 1
+    user.updated_at = now()
+    session.add(
+        audit.entry(
+            Actor(user.id, user.role), "changed password", user, {"hashed_password": [None, None]}, ("hashed_password",)
+        )
+    )
+    session.add(mail(user.email, "password_changed", name=user.full_name))
+    await session.flush()
 
 
 async def by_email(session: AsyncSession, email: str) -> User | None:

@@ -4,6 +4,8 @@ from alembic import op
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from app.settings import get_settings
+
 revision = '202611231225'
 down_revision = '202611230529'
 branch_labels = None
@@ -13,7 +15,7 @@ depends_on = None
 SERVICES, GOODS = "'PENDING', 'CONFIRMED', 'IN_PROGRESS', 'COMPLETED'", "'SHIPPED', 'DELIVERED'"
 SHOPS = """
 INSERT INTO sellers (id, created_at, updated_at, user_id, shop_name, slug, description, currency, is_verified, is_open, is_blocked)
-SELECT gen_random_uuid(), now(), now(), id, full_name, 'shop-' || right(id::text, 12), '', 'DZD', false, true, NOT is_active
+SELECT gen_random_uuid(), now(), now(), id, full_name, 'shop-' || right(id::text, 12), '', :currency, false, true, NOT is_active
 FROM users WHERE role = 'SELLER'
 """
 RETURN_STOCK = """
@@ -21,7 +23,7 @@ CREATE FUNCTION return_stock() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM FROM products WHERE id IN (SELECT product_id FROM order_items WHERE order_id = NEW.id)
   ORDER BY id FOR NO KEY UPDATE;
-  UPDATE products SET stock = products.stock + order_items.quantity FROM order_items
+  UPDATE products SET stock = least(products.stock::bigint + order_items.quantity, 2147483647) FROM order_items
   WHERE order_items.order_id = NEW.id AND products.id = order_items.product_id;
   RETURN NULL;
 END $$
@@ -190,7 +192,8 @@ def upgrade() -> None:
     op.drop_constraint(op.f('ck_orders_status'), 'orders')
     op.create_check_constraint(op.f('ck_orders_status'), 'orders', f"status IN ({SERVICES}, {GOODS}, 'CANCELLED')")
     op.execute("ALTER TABLE products SET (fillfactor = 80)")  # room for a new stock beside the old one
-    op.execute(SHOPS)
+    known = get_settings().currencies
+    op.execute(sa.text(SHOPS).bindparams(currency="DZD" if "DZD" in known else known[0]))
     op.execute(RETURN_STOCK)
     op.execute(
         "CREATE CONSTRAINT TRIGGER return_stock AFTER UPDATE OF status ON orders DEFERRABLE INITIALLY DEFERRED "
@@ -200,6 +203,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    if op.get_bind().execute(sa.text("SELECT EXISTS (SELECT FROM orders WHERE kind = 'GOODS')")).scalar():
+        raise RuntimeError("there are orders of goods, which the tables before this migration cannot hold")
     op.execute("DROP TRIGGER return_stock ON orders")
     op.execute("DROP FUNCTION return_stock")
     op.drop_constraint(op.f('ck_orders_status'), 'orders')

@@ -219,6 +219,7 @@ async def test_each_step_asks_for_what_it_needs(veras: Desk, market: dict[str, s
     page = (await veras.get(path)).text
     assert re.search(r'id="reason-CANCELLED"[^>]*required', page)
     assert "tracking_number-" not in page
+    assert "reason-CONFIRMED" not in page
     await veras.post(f"/orders/step/{market['hers']}", data={"status": "CONFIRMED"})
     assert re.search(r'id="tracking_number-SHIPPED"[^>]*required', (await veras.get(path)).text)
     refused = await veras.post(f"/orders/step/{market['hers']}", data={"status": "CANCELLED", "reason": ""})
@@ -232,7 +233,7 @@ async def test_she_cannot_confirm_what_is_to_be_paid_by_card(veras: Desk, app: F
     assert 'name="status" value="CONFIRMED"' not in page
     assert 'name="status" value="CANCELLED"' in page
     for status in ("CONFIRMED", "SHIPPED"):
-        typed = {"status": status, "reason": "x", "tracking_number": "x"}
+        typed = {"status": status, "tracking_number": "x"}
         answer = await veras.post(f"/orders/step/{market['hers']}", data=typed)
         assert answer.status_code == 409
     assert "This order has not been paid yet." in answer.text
@@ -243,7 +244,7 @@ async def test_she_cannot_confirm_what_is_to_be_paid_by_card(veras: Desk, app: F
 async def test_steps_that_are_not_hers_are_refused(
     veras: Desk, app: FastAPI, market: dict[str, str], status: str
 ) -> None:
-    typed = {"status": status, "tracking_number": "x", "reason": "x", "party": "staff"}
+    typed = {"status": status, "tracking_number": "x", "party": "staff"}
     assert (await veras.post(f"/orders/step/{market['hers']}", data=typed)).status_code == 409
     assert (await row_of(app, Order, market["hers"]))["status"] == "PENDING"
 

@@ -43,8 +43,10 @@ def test_raw_utf8_is_read_as_such():
     assert parse("search=über").values["word_0"] == parse("search=%C3%BCber").values["word_0"] == "%über%"
 
 
-def test_many_words_are_cut_to_six():
-    assert parse("search=" + "+".join("abcdefgh")).shape.words == 6
+def test_more_than_six_words_are_refused():
+    assert parse("search=one+two+three+four+five+six").shape.words == 6
+    with pytest.raises(ValidationError, match="At most 6 words"):
+        parse("search=one+two+three+four+five+six+seven")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ EVERY = pytest.mark.parametrize("template", templates())
 ORDERS = pytest.mark.parametrize("template", [each for each in templates() if "items" in sample(each)])
 MEANT = {
     "accounts": {"welcome", "verify_email", "reset_password", "password_changed"},
-    "sales": {"new_sale"},
+    "sales": {"new_sale", "sale_cancelled"},
     "orders": {"order_received", "order_confirmed", "order_status_changed", "order_cancelled", "order_refunded"},
     "payments": {"payment_received", "payment_failed"},
     "documents": {"document_verified", "document_rejected"},

@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy import select
 
+from app.resources.documents import Document
 from app.resources.emails import Email
 from app.resources.payments import Payment
 from app.resources.products import Product
-from tests import make
+from tests import make, walk
 from tests.walk import problem
 
 
@@ -123,3 +124,72 @@ async def test_cash_is_not_refunded_by_card(alice, vera, sam, oil, session):
         await step(vera, order, status, **values)
     payment = await session.scalar(select(Payment.c.id))
     problem(await sam.post(f"/admin/payments/{payment}/refund"), 409, "paid_in_cash")
+
+
+async def test_a_wrong_tracking_number_is_corrected(alice, vera, carl, oil, session):
+    order = await make.goods_order(alice, oil.id)
+    path = f"/seller/orders/{order['id']}"
+    problem(await vera.patch(path, json={"tracking_number": "DZ 1"}), 422)
+    await step(vera, order, "CONFIRMED")
+    await step(vera, order, "SHIPPED", tracking_number="DZ 1")
+    assert (await vera.patch(path, json={"tracking_number": "DZ 2"})).json()["data"]["tracking_number"] == "DZ 2"
+    staff = await carl.patch(f"/admin/orders/{order['id']}", json={"tracking_number": "DZ 3"})
+    assert staff.json()["data"]["tracking_number"] == "DZ 3"
+    told = await session.scalars(select(Email.c.context).where(Email.c.template == "order_status_changed"))
+    assert sorted(context["tracking_number"] for context in told) == ["DZ 1", "DZ 2", "DZ 3"]
+    problem(await vera.patch(path, json={}), 422)
+
+
+async def test_a_stale_sale_is_not_moved(alice, vera, oil):
+    order = await make.goods_order(alice, oil.id)
+    path = f"/seller/orders/{order['id']}"
+    tag = (await vera.get(path)).headers["etag"]
+    await step(vera, order, "CONFIRMED")
+    stale = await vera.patch(path, json={"status": "CANCELLED", "reason": "Sold out"}, headers={"If-Match": tag})
+    problem(stale, 412, "stale")
+
+
+async def test_a_customers_own_words_are_not_mailed(nobody, oil, session):
+    order = await make.goods_order(nobody, oil.id)
+    token = {"X-Order-Token": order["access_token"]}
+    bait = {"reason": "Sign in at https://evil.example"}
+    await nobody.post(f"/orders/{order['id']}/cancellation", json=bait, headers=token)
+    mails = (await session.scalars(select(Email))).all()
+    assert {mail.template for mail in mails} == {"order_received", "new_sale", "order_cancelled", "sale_cancelled"}
+    assert "evil" not in str([mail.context for mail in mails])
+
+
+async def test_a_seller_does_not_hear_of_his_own_cancelling(alice, vera, oil, session):
+    order = await make.goods_order(alice, oil.id)
+    await step(vera, order, "CANCELLED", reason="The harvest was bad.")
+    mails = (await session.scalars(select(Email).order_by(Email.id))).all()
+    assert {mail.template for mail in mails} == {"order_received", "new_sale", "order_cancelled"}
+    refused = await vera.patch(f"/seller/orders/{order['id']}", json={"status": "CONFIRMED", "reason": "Pay me"})
+    assert problem(refused, 422)["errors"][0]["pointer"] == "/reason"
+
+
+async def test_stock_that_would_not_fit_does_not_stop_a_cancellation(alice, vera, oil, session):
+    order = await make.goods_order(alice, oil.id)
+    problem(await vera.patch(f"/products/{oil.id}", json={"stock": 2_147_483_647}), 422)
+    await session.execute(Product.sql_table.update().where(Product.c.id == oil.id).values(stock=2_147_483_647))
+    await session.commit()
+    assert (await alice.post(f"/orders/{order['id']}/cancellation")).status_code == 200
+
+
+async def test_what_costs_nothing_is_not_paid_by_card(alice, app, vera):
+    gift = await make.product(app, vera, price="0.00")
+    items = [{"product_id": str(gift.id), "quantity": 1}]
+    answer = await alice.post("/orders", json={"items": items, **make.BUYER, "payment_method": "CARD"})
+    assert problem(answer, 422)["errors"][0]["pointer"] == "/payment_method"
+    await make.goods_order(alice, gift.id)
+
+
+async def test_a_seller_does_not_read_of_the_customers_papers(app, alice, vera, oil):
+    order = await make.goods_order(alice, oil.id)
+    await walk.row(app, Document, user_id=alice.user.id, order_id=order["id"], is_ready=True)
+    for reader, path, kinds in (
+        (alice, "/orders", {"placed", "document"}),
+        (vera, "/seller/orders", {"placed"}),
+    ):
+        timeline = (await reader.get(f"{path}/{order['id']}/timeline")).json()["data"]
+        assert {event["kind"] for event in timeline} == kinds

@@ -85,6 +85,16 @@ async def test_guessing_tokens_is_slowed_down(limited_app, nobody):
         assert (await guest.get("/products")).status_code == 200
 
 
+async def test_many_guests_behind_one_address_do_not_count_for_each_other(limited_app, vera):
+    product = await make.product(limited_app, vera, stock=30)
+    async with make.client(limited_app) as guest:
+        orders = [await make.goods_order(guest, product.id) for _ in range(20)]
+        looks = (
+            guest.get(f"/orders/{order['id']}", headers={"X-Order-Token": order["access_token"]}) for order in orders
+        )
+        assert {answer.status_code for answer in await asyncio.gather(*looks)} == {200}
+
+
 async def test_what_else_a_guest_does_not_find_is_not_guessing(limited_app):
     async with make.client(limited_app, headers={"X-Order-Token": "of an order"}) as guest:
         missed = [(await guest.get(f"/products/nothing-{n}")).status_code for n in range(15)]

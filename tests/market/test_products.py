@@ -169,6 +169,16 @@ async def test_staff_say_whose_papers_they_saw(carl, vera, nobody, session):
     assert (await nobody.get(f"/sellers/{shop.id}")).json()["data"]["is_verified"] is True
 
 
+async def test_another_name_is_not_verified(sam, vera, session):
+    shop = await shop_of(session, vera)
+    await sam.patch(f"/admin/sellers/{shop.id}", json={"is_verified": True})
+    kept = await vera.patch(f"/sellers/{shop.id}", json={"city": "Oran", "shop_name": shop.shop_name})
+    assert kept.json()["data"]["is_verified"] is True
+    renamed = await vera.patch(f"/sellers/{shop.id}", json={"shop_name": "Sonelgaz official"})
+    assert renamed.json()["data"]["is_verified"] is False
+    assert "user_id" not in renamed.json()["data"]
+
+
 async def test_a_category_is_not_below_itself(sam, nobody):
     food = (await sam.post("/categories", json={"name": "Food"})).json()["data"]
     oil = (await sam.post("/categories", json={"name": "Oil", "parent_id": food["id"]})).json()["data"]

@@ -146,3 +146,24 @@ async def test_money_for_an_expired_order_goes_back(shop, alice, oil, session):
     shown = (await alice.get(f"/orders/{order['id']}")).json()["data"]
     assert (shown["status"], shown["payment_status"]) == ("CANCELLED", "REFUNDED")
     assert await stock(session, oil) == 10
+
+
+async def test_what_was_refunded_is_not_shipped(shop, alice, vera, sam, oil):
+    order = await make.goods_order(alice, oil.id, payment_method="CARD")
+    shop.stripe.pay(await shop.intent(alice, order))
+    await shop.deliver_all()
+    (payment,) = await shop.payments(order)
+    assert (await sam.post(f"/admin/payments/{payment.id}/refund")).status_code == 200
+    shipping = {"status": "SHIPPED", "tracking_number": "DZ 1"}
+    problem(await vera.patch(f"/seller/orders/{order['id']}", json=shipping), 409, "order_refunded")
+    timeline = (await vera.get(f"/seller/orders/{order['id']}/timeline")).json()["data"]
+    assert [event["text"] for event in timeline] == ["Order placed", "Order confirmed", "Refunded 6500.00 DZD"]
+
+
+async def test_one_order_that_cannot_expire_does_not_keep_the_others(shop, alice, oil, session):
+    stuck, other = [await make.goods_order(alice, oil.id, payment_method="CARD") for _ in range(2)]
+    for order in (stuck, other):
+        await grow_old(session, order, timedelta(minutes=61))
+    await shop.change(f"ALTER TABLE orders ADD CHECK (status <> 'CANCELLED' OR id <> '{stuck['id']}')")
+    await shop.reconcile()
+    assert (await alice.get(f"/orders/{other['id']}")).json()["data"]["status"] == "CANCELLED"
