@@ -80,8 +80,8 @@ class Desk:
 class Extra:
     """`flows` by the row's kind and payment method, under the empty name where rows have none; the reader is `party` in
     them. `step` is who may move a row when that is not who may update it, `take` how where that is more than the flow.
-    `reason` is what is said of the reason a step is given; None: it is not asked for. Staff may always give one, a seller
-    where a step needs it.
+    `reason` is what is said of the reason a step is given; None: it is not asked for. Staff may always give one, a
+    seller where a step needs it.
 
     `alarms` say what is wrong with a row, `cautions` which step is too early; `wide` are cards too large for the side.
     `untold` are columns that say nothing here, being the same for all rows. The list `opens` with this query from the

@@ -23,6 +23,7 @@ from app.db import as_app_error
 from app.errors import (
     BY_STATUS,
     PROBLEM_JSON,
+    SEND_JSON,
     AppError,
     BadRequest,
     InternalError,
@@ -47,7 +48,7 @@ SMALL = (MAX_BODY, f"At most {MAX_BODY} bytes.")
 A_FILE = LARGEST + 64 * 1024
 LARGE = {
     re.compile(r"/api/v1/documents/upload"): (A_FILE, uploads.TOO_LARGE),
-    re.compile(r"/api/v1/products/[^/]+/images|/admin/products/picture/[^/]+"): (A_FILE, product_images.TOO_LARGE),
+    re.compile(r"/api/v1/products/[^/]+/images|/admin/products/pictures/[^/]+"): (A_FILE, product_images.TOO_LARGE),
 }
 """Bytes that a body may have, and what is said to more: there, a file and what wraps it; anywhere else SMALL."""
 SIGNED_IN, ANONYMOUS, MINUTE = 600, 300, 60
@@ -105,7 +106,7 @@ def to_app_error(error: BaseException) -> AppError:
         return error
     if isinstance(error, RequestValidationError):
         if isinstance(error.body, bytes):
-            return UnsupportedMediaType("Send JSON, as Content-Type: application/json.")
+            return UnsupportedMediaType(SEND_JSON)
         if any(part["type"] == "json_invalid" for part in error.errors()):
             return BadRequest("The body is not valid JSON.")
         return as_validation_error([{**each, "loc": each["loc"][1:]} for each in error.errors()], error.body)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 PROBLEM_JSON = "application/problem+json"
+SEND_JSON = "Send JSON, as Content-Type: application/json."
 
 
 def snake_case(name: str) -> str:

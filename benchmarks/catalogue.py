@@ -21,7 +21,7 @@ import uvloop
 from app.auth import make_token
 from benchmarks.filling import CATALOGUE, Known, filled
 from benchmarks.load import WrongAnswer, burst, request, start
-from benchmarks.run import API, SECRET, find_services, interrupt_on_sigterm
+from benchmarks.run import API, find_services, interrupt_on_sigterm, share_secret
 from benchmarks.serving import PLAIN, SOUK, Server, cores, pin, served
 
 EXPECTED, WARM_UP = 50, 0.3
@@ -128,7 +128,7 @@ def main() -> None:
 @contextlib.contextmanager
 def running(url: str) -> Iterator[list[Server]]:
     """The plain version and Souk on one core; this process on the others."""
-    os.environ["JWT_SECRET"] = SECRET
+    share_secret()
     server_core, load_cores = cores()
     environment = {"DATABASE_URL": url, "RATE_LIMITS": "off", "ENVIRONMENT": "test"}
     with contextlib.ExitStack() as stack:

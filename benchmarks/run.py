@@ -21,12 +21,22 @@ import uvloop
 
 from app import local
 from app.auth import make_token
+from app.settings import get_settings, signing_key
 from benchmarks.filling import Known, filled
 from benchmarks.load import Result, WrongAnswer, burst, request, start
 from benchmarks.serving import PLAIN, SOUK, Server, cores, pin, served, time_of_up
 
 API = "/api/v1"
 SECRET = "benchmark-secret-with-enough-characters"
+
+
+def share_secret() -> None:
+    """Sign with the secret of the servers; the settings of this process may have been read before."""
+    os.environ["JWT_SECRET"] = SECRET
+    get_settings.cache_clear()
+    signing_key.cache_clear()
+
+
 WARM_UP = 0.7
 
 
@@ -149,7 +159,7 @@ def main() -> None:
     wanted = [name for name in options.only.split(",") if name]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         find_services(Path(folder))
-        os.environ["JWT_SECRET"] = SECRET
+        share_secret()
         every_core = set().union(*cores())
         if wanted != ["up"]:
             compare(options, wanted)

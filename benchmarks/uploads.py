@@ -27,7 +27,7 @@ from app.auth import make_token
 from app.kit.table import new_id
 from benchmarks.filling import filled
 from benchmarks.load import WrongAnswer, start
-from benchmarks.run import SECRET, find_services, interrupt_on_sigterm
+from benchmarks.run import find_services, interrupt_on_sigterm, share_secret
 from benchmarks.serving import ROOT, end, free_port, wait_until_healthy
 
 MOST = 64.0
@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     interrupt_on_sigterm()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        os.environ["JWT_SECRET"] = SECRET
+        share_secret()
         find_services(Path(folder))
         with filled(os.environ["DATABASE_URL"]) as (url, _), serving(url, folder) as (base, pid):
             asyncio.run(measure(options, url, base, pid))

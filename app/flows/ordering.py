@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, Statement, plain, run
-from app.errors import NotAuthenticated, ValidationError
+from app.errors import SEND_JSON, NotAuthenticated, UnsupportedMediaType, ValidationError
 from app.kit import audit, reading
 from app.kit.access import Actor
 from app.kit.audit import AuditEntry
@@ -76,6 +76,8 @@ class OrderCreate(Input):
 
 def one_kind(value: Any, _: Any) -> OrderCreate | GoodsOrderCreate:
     """Validates by the model that is meant, so that errors point into it."""
+    if isinstance(value, bytes):
+        raise UnsupportedMediaType(SEND_JSON)
     kind = GoodsOrderCreate if isinstance(value, dict) and "items" in value else OrderCreate
     try:
         return kind.model_validate(value)

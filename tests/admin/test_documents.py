@@ -293,12 +293,15 @@ async def test_only_staff_decide_and_only_from_pages_of_ours(
     carls: Desk, visitor: Desk, vera: Person, alice: Person, app: FastAPI
 ) -> None:
     id = await document(app, alice)
-    for person in (vera, alice):
-        assert (await visitor.sign_in(person.user.email)).status_code == 403
-    for path in (at(id), f"/documents/picture/{id}", f"/documents/file/{id}", f"/documents/thumbnail/{id}"):
+    paths = (at(id), f"/documents/picture/{id}", f"/documents/file/{id}", f"/documents/thumbnail/{id}")
+    assert (await visitor.sign_in(alice.user.email)).status_code == 403
+    for path in paths:
         answer = await visitor.get(path)
         assert (answer.status_code, "/admin/login" in answer.headers["location"]) == (303, True), path
     assert (await visitor.post(sent_to(id), data=VERIFY)).status_code == 303
+    assert (await visitor.sign_in(vera.user.email)).status_code == 303
+    assert [(await visitor.get(path)).status_code for path in paths] == [404] * 4
+    assert (await visitor.post(sent_to(id), data=VERIFY)).status_code == 404
     assert (await carls.post(sent_to(id), data=VERIFY, headers=EVIL)).status_code == 403
     assert (await carls.post(f"/documents/step/{id}", data=VERIFY)).status_code == 404
     assert (await row_of(app, id)).status == "PENDING"

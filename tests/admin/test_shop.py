@@ -459,3 +459,25 @@ async def test_staff_take_goods_through_all_steps(
     page = (await carls.get(f"/orders/details/{market['his']}")).text
     assert f"/admin/sellers/details/{market['omars']}" in page
     assert "Carl Consultant" in page
+
+
+async def test_what_is_sold_while_she_types_is_not_sold_again(
+    veras: Desk, market: dict[str, str], alice: Person, app: FastAPI
+) -> None:
+    path = f"/products/edit/{market['oil']}"
+    form = await veras.form(path)
+    await make.goods_order(alice, UUID(market["oil"]), 3)
+    answer = await veras.post(path, data=form | {"stock": "15"})
+    assert answer.status_code == 409
+    assert "Somebody changed this while you were typing" in answer.text
+    renamed = await veras.post(path, data=form | {"name": "Veras best oil"})
+    assert renamed.status_code == 303
+    async with app.state.database.transaction() as session:
+        product = await session.get_one(Product, UUID(market["oil"]))
+        assert (product.name, product.stock) == ("Veras best oil", 7)
+
+
+async def test_an_id_with_a_space_before_it_narrows_a_list(veras: Desk, market: dict[str, str]) -> None:
+    for spelling in (f"%20{NOWHERE}", f"{{{NOWHERE}}}", f"urn:uuid:{NOWHERE}", NOWHERE.upper()):
+        answer = await veras.get(f"/products/list?category_id={spelling}")
+        assert answer.status_code == 200, spelling

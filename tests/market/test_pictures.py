@@ -505,7 +505,7 @@ async def test_an_admin_sees_the_pictures_and_removes_one(at_home, enter, sam):
 
 async def test_a_seller_adds_a_picture_at_his_desk(at_home, enter, nobody):
     desk, product = await enter(at_home.vera), at_home.product["id"]
-    page, form = f"/products/details/{product}", f"/products/picture/{product}"
+    page, form = f"/products/details/{product}", f"/products/pictures/{product}"
     assert 'enctype="multipart/form-data"' in (await desk.get(page)).text
     added = await desk.post(form, files={"file": ("oil.png", png(), "image/png")})
     assert (added.status_code, added.headers["location"]) == (303, f"/admin{page}")
@@ -524,10 +524,10 @@ async def test_who_may_not_change_pictures_has_no_buttons_and_is_refused(at_home
     page = (await desk.get(f"/products/details/{product}")).text
     assert ("<img src=" in page, "/removal" in page, "multipart" in page) == (True, False, False)
     (row,) = await at_home.agency.rows("SELECT id FROM product_images")
-    assert (await desk.post(f"/products/picture/{product}/{row.id}/removal")).status_code == 403
-    assert (await desk.post(f"/products/picture/{product}", files={"file": ("a.png", png())})).status_code == 403
-    assert (await desk.post(f"/products/picture/{product}/nonsense/removal")).status_code == 404
-    assert (await desk.post(f"/orders/picture/{product}", files={"file": ("a.png", png())})).status_code == 404
+    assert (await desk.post(f"/products/pictures/{product}/{row.id}/removal")).status_code == 403
+    assert (await desk.post(f"/products/pictures/{product}", files={"file": ("a.png", png())})).status_code == 403
+    assert (await desk.post(f"/products/pictures/{product}/nonsense/removal")).status_code == 404
+    assert (await desk.post(f"/orders/pictures/{product}", files={"file": ("a.png", png())})).status_code == 404
     assert len(await at_home.images()) == 1
 
 
