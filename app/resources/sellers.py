@@ -112,22 +112,20 @@ EXAMPLE = {
     "category": "FOURNISSEUR",
 }
 
-SHOWN = {name: value for name, value in EXAMPLE.items() if name != "user_id"}
-
 sellers = Resource(
     table=Seller,
     owner="user_id",
     read=either(staff, seller, only(everyone, is_blocked=False)),
     update=seller,
     writable=OWN,
-    hidden=("is_blocked", "user_id"),
+    hidden=("is_blocked",),
     filters=("city", "is_verified"),
     search=("shop_name", "city"),
     sort=("created_at", "shop_name"),
     slug="slug",
     computed={"category": CATEGORY},
     prepare=prepare,
-    example=SHOWN,
+    example=EXAMPLE,
 )
 
 desk_sellers = Resource(
