@@ -329,6 +329,19 @@ async def test_a_login_link_is_shown_in_development_only(sams: Desk, shop: Shop,
     assert "is not shown" in (await sams.get(pages[0])).text
 
 
+async def test_a_guests_token_is_shown_in_development_only(
+    sams: Desk, shop: Shop, nobody: Any, monkeypatch: Any
+) -> None:
+    order = await make.goods_order(nobody, (await make.product(shop.app)).id)
+    email = next(each for each in await rows_of(shop, Email) if each.template == "order_received")
+    page = f"/emails/letter/{email.id}"
+    assert order["access_token"] in (await sams.get(page)).text
+    shown = shop.app.state.settings
+    monkeypatch.setattr(shop.app.state, "settings", shown.model_copy(update={"environment": "production"}))
+    hidden = await sams.get(page)
+    assert (hidden.status_code, order["access_token"] in hidden.text) == (200, False)
+
+
 async def test_a_mail_that_cannot_be_written_is_a_sentence(sams: Desk, shop: Shop) -> None:
     for template, context in {"nothing": {}, "order_confirmed": {"name": "x"}, "welcome": {"link": 1}}.items():
         email = await mailed(shop, template, **context)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import select
 
+from app.letters import letter
 from app.resources.emails import Email
 from app.resources.orders import Order
 from app.resources.products import Product
@@ -260,6 +261,15 @@ async def test_who_leaves_an_address_is_written_to(nobody, alice, oil, session):
         ("alice@example.com", "order_received"),
     ]
     assert sent[0].context["order_number"] == "ZST-00001"
+
+
+async def test_a_mail_says_how_to_pay(nobody, oil, session):
+    for method in ("CARD", "CASH_ON_DELIVERY"):
+        await make.goods_order(nobody, oil.id, payment_method=method)
+    mails = (await session.scalars(select(Email).where(Email.c.template == "order_received").order_by(Email.id))).all()
+    card, cash = (letter("order_received", mail.context).text for mail in mails)
+    assert "Please pay by card on the page of your order until" in " ".join(card.split())
+    assert "Please have 6,500.00 DZD ready: you pay in cash when it is delivered." in " ".join(cash.split())
 
 
 async def test_the_seller_hears_of_a_sale(alice, vera, oil, session):

@@ -69,5 +69,8 @@ async def test_a_claimed_order_may_be_cancelled_while_the_flow_allows(app, nobod
     await vera.patch(f"/seller/orders/{order['id']}", json={"status": "CONFIRMED"})
     await log_in(nobody, "alice@example.com")
     token = {"X-Order-Token": order["access_token"]}
+    for reader, headers, steps in ((nobody, token, []), (alice, {}, ["CANCELLED"])):
+        shown = (await reader.get(f"/orders/{order['id']}", headers=headers)).json()["data"]
+        assert shown["allowed_transitions"] == steps
     problem(await nobody.post(f"/orders/{order['id']}/cancellation", headers=token), 409)
     assert (await alice.post(f"/orders/{order['id']}/cancellation")).status_code == 200
