@@ -7,10 +7,7 @@ What a cancelled order had taken is for sale again once that is committed: the d
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    select,
-    update,
-)
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Conflict, ValidationError

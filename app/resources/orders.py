@@ -7,19 +7,7 @@ see of it in `order_views.py`.
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Index,
-    Uuid,
-    and_,
-    bindparam,
-    exists,
-    func,
-    literal_column,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Index, Uuid, and_, bindparam, exists, func, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
