@@ -118,23 +118,23 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     options = parsed()
-    interrupt_on_sigterm()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        find_services(Path(folder))
-        with filled(os.environ["DATABASE_URL"], CATALOGUE) as (url, known), running(url) as servers:
-            compare(options, known, servers)
+    with running(CATALOGUE) as (_, known, servers):
+        compare(options, known, servers)
 
 
 @contextlib.contextmanager
-def running(url: str) -> Iterator[list[Server]]:
-    """The plain version and Souk on one core; this process on the others."""
-    share_secret()
-    server_core, load_cores = cores()
-    environment = {"DATABASE_URL": url, "RATE_LIMITS": "off", "ENVIRONMENT": "test"}
-    with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(served(name, server_core, environment)) for name in (PLAIN, SOUK)]
-        pin(0, load_cores)
-        yield servers
+def running(fill: bytes) -> Iterator[tuple[str, Known, list[Server]]]:
+    """A fresh database so filled, what is in it, and the plain version and Souk on one core; we are on the others."""
+    interrupt_on_sigterm()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        find_services(Path(folder))
+        with filled(os.environ["DATABASE_URL"], fill) as (url, known), contextlib.ExitStack() as stack:
+            share_secret()
+            server_core, load_cores = cores()
+            environment = {"DATABASE_URL": url, "RATE_LIMITS": "off", "ENVIRONMENT": "test"}
+            servers = [stack.enter_context(served(name, server_core, environment)) for name in (PLAIN, SOUK)]
+            pin(0, load_cores)
+            yield url, known, servers
 
 
 def compare(options: argparse.Namespace, known: Known, servers: list[Server]) -> None:

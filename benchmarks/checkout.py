@@ -9,10 +9,7 @@ Both servers must write the same rows. It is a measurement, not a test; it fails
 
 import argparse
 import json
-import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any, LiteralString
 from uuid import UUID
@@ -22,9 +19,9 @@ import uvloop
 
 from app.auth import make_token
 from benchmarks.catalogue import running
-from benchmarks.filling import CHECKOUT, filled
+from benchmarks.filling import CHECKOUT
 from benchmarks.load import WrongAnswer, each_once, request, start
-from benchmarks.run import API, COLUMNS, Measured, find_services, interrupt_on_sigterm
+from benchmarks.run import API, COLUMNS, Measured
 from benchmarks.serving import PLAIN, SOUK, Server
 
 EXPECTED = 3.0
@@ -162,11 +159,8 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     options = parsed()
-    interrupt_on_sigterm()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        find_services(Path(folder))
-        with filled(os.environ["DATABASE_URL"], CHECKOUT) as (url, _), running(url) as servers:
-            compare(options, url, servers)
+    with running(CHECKOUT) as (url, _, servers):
+        compare(options, url, servers)
 
 
 def compare(options: argparse.Namespace, url: str, servers: list[Server]) -> None:
